@@ -1,0 +1,69 @@
+/** @file supervisor.h
+ *  @brief Creates, starts, awaits and stops jobs. */
+#ifndef HEROQ_SUPERVISOR_H
+#define HEROQ_SUPERVISOR_H
+
+#include "client.h"
+#include "job.h"
+
+HEROQ_BEGIN_DECLS
+
+/** Keeps the client alive. Any number of threads. Calls are one round trip on a pooled connection. */
+HEROQ_API heroq_status heroq_supervisor_open(heroq_client *client, const heroq_options *options, heroq_supervisor **out,
+                                             heroq_error *err);
+HEROQ_API void heroq_supervisor_close(heroq_supervisor *self);
+HEROQ_API void heroq_supervisor_free(heroq_supervisor *self);
+
+/** Stores the job's hash (HSET), and does not start it. The guide's create_job. */
+HEROQ_API heroq_status heroq_supervisor_create_job(heroq_supervisor *self, heroq_job *job, heroq_call *call,
+                                                   heroq_error *err);
+/** Starts a stored job: LPUSH of its id onto its queue. The guide's start_job and start_job_using_connection.
+ *  `script_type` NULL: read from the hash. `options`: group, instance, delay, at, urgent (NULL allowed). */
+HEROQ_API heroq_status heroq_supervisor_start_job(heroq_supervisor *self, const char *job_id, const char *script_type,
+                                                  const heroq_options *options, heroq_call *call, heroq_error *err);
+/** create_job and start_job in one round trip. */
+HEROQ_API heroq_status heroq_supervisor_submit(heroq_supervisor *self, heroq_job *job, heroq_call *call,
+                                               heroq_error *err);
+/** Pipelined. HEROQ_E_PARTIAL if one failed: heroq_jobs_status tells each; the same list again sends what is not done. */
+HEROQ_API heroq_status heroq_supervisor_submit_many(heroq_supervisor *self, heroq_jobs *jobs, heroq_call *call,
+                                                    heroq_error *err);
+/** Submits the job and waits for its result, the output. HEROQ_E_FAILED: the job ended with an error, whose text is the
+ *  error's text and, whole, *out. HEROQ_E_TIMEOUT: not ended in time, the job goes on. The guide's
+ *  run_job_and_await_result. */
+HEROQ_API heroq_status heroq_supervisor_run_job_and_await_result(heroq_supervisor *self, heroq_job *job,
+                                                                 int64_t timeout_ms, heroq_bytes **out,
+                                                                 heroq_call *call, heroq_error *err);
+/** The same for a job that was started before. */
+HEROQ_API heroq_status heroq_supervisor_await_result(heroq_supervisor *self, const char *job_id, int64_t timeout_ms,
+                                                     heroq_bytes **out, heroq_call *call, heroq_error *err);
+
+/** The job as its hash has it now. HEROQ_E_NOT_FOUND. */
+HEROQ_API heroq_status heroq_supervisor_get_job(heroq_supervisor *self, const char *job_id, heroq_job **out,
+                                                heroq_call *call, heroq_error *err);
+/** The status in lower case. */
+HEROQ_API heroq_status heroq_supervisor_get_status(heroq_supervisor *self, const char *job_id, heroq_bytes **out,
+                                                   heroq_call *call, heroq_error *err);
+/** *out is NULL while there is none. */
+HEROQ_API heroq_status heroq_supervisor_get_output(heroq_supervisor *self, const char *job_id, heroq_bytes **out,
+                                                   heroq_call *call, heroq_error *err);
+HEROQ_API heroq_status heroq_supervisor_get_error(heroq_supervisor *self, const char *job_id, heroq_bytes **out,
+                                                  heroq_call *call, heroq_error *err);
+/** A page of jobs: rows of id, status, script_type, created, size; `cursor` NULL or "" begins, "0" in the answer ends.
+ *  A job may come twice, as SCAN does. `options`: count, status, type. */
+HEROQ_API heroq_status heroq_supervisor_list_jobs(heroq_supervisor *self, const char *cursor,
+                                                  const heroq_options *options, heroq_record **out, heroq_call *call,
+                                                  heroq_error *err);
+/** Asks a job to stop. `outcome`, text: "cancelled" (it had not started), "stopping" (its actor is told), "asked" (a
+ *  foreign actor has it: the ctl list tells it), "ended" (it was terminal). HEROQ_E_NOT_FOUND. */
+HEROQ_API heroq_status heroq_supervisor_stop_job(heroq_supervisor *self, const char *job_id, heroq_record **out,
+                                                 heroq_call *call, heroq_error *err);
+/** Removes a job that does not run; HEROQ_E_BUSY asks a running one to stop instead. */
+HEROQ_API heroq_status heroq_supervisor_delete_job(heroq_supervisor *self, const char *job_id, heroq_call *call,
+                                                   heroq_error *err);
+/** Runs a terminal job again, in the queue it had, else in the one of `options` (type, group, instance). HEROQ_E_BUSY
+ *  if it is queued or runs. */
+HEROQ_API heroq_status heroq_supervisor_requeue_job(heroq_supervisor *self, const char *job_id,
+                                                    const heroq_options *options, heroq_call *call, heroq_error *err);
+
+HEROQ_END_DECLS
+#endif
