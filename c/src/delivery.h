@@ -33,6 +33,9 @@ int32_t hq_get_take(const hq_reply *r, uint32_t *n);
 hq_idtok hq_get_pair(const hq_reply *r, uint32_t skip, uint32_t i);
 void hq_put_blmove(hq_batch *b, const hq_qkeys *q, double seconds); /* BLMOVE Q handoff RIGHT LEFT */
 void hq_put_blpop(hq_batch *b, hq_slice key, double seconds);
+void hq_put_lpop(hq_batch *b, hq_slice key, int32_t n);               /* canonical, many at once */
+void hq_put_unblock(hq_batch *b, int64_t client_id);                  /* CLIENT UNBLOCK: ends a blocked command */
+void hq_put_holder(hq_batch *b, hq_slice queue_key, hq_slice id);     /* HGET of that queue's holders */
 /* BEAT: n <= 128 pairs. Answer: lost ids, ids asked to stop (hints), paused. */
 void hq_put_beat(hq_batch *b, const hq_qkeys *q, int64_t lease, const hq_idtok *held, uint32_t n);
 typedef struct hq_beat {
@@ -62,8 +65,10 @@ void hq_put_push(hq_batch *b, const hq_qkeys *q, const hq_slice *id, uint32_t n,
 void hq_put_push_again(hq_batch *b, const hq_qkeys *q, hq_slice id); /* last step of a requeue */
 void hq_put_due_now(hq_batch *b, const hq_qkeys *q, hq_slice id);    /* script STOP with stops=0: ZADD delayed XX LT now */
 void hq_put_stop(hq_batch *b, const hq_qkeys *q, hq_slice id);       /* script STOP with stops=1: ZADD stops */
-/* SEEN: registers queue and actor for people and tools; `what` is short JSON about the actor. Expires by itself. */
+/* SEEN: registers an actor for people and tools. Zset `actors`: actor → when its entry ends (server ms); the key of
+ * hq_actor_key holds `what`, short JSON about it. Both expire by themselves. */
 void hq_put_seen(hq_batch *b, const hq_qkeys *q, const char *actor, hq_slice what, int64_t ttl);
+void hq_actor_key(hq_buf *out, const hq_qkeys *q, hq_slice actor); /* appends {Q}:actor:<actor> */
 void hq_put_register(hq_batch *b, hq_slice queue_key, int64_t wall_ms); /* ZADD {heroq}:queues */
 
 /* ---- job slot ---- */
@@ -78,7 +83,7 @@ typedef struct hq_claim {
   int64_t verdict;   /* > 0: the attempt; else hq_verdict */
   const hq_reply *fields; /* attempt: an array as HQ_CLAIM_FIELDS */
   hq_slice reply_to; /* TERMINAL, STOPPED: whom to answer, n 0 = nobody */
-  hq_slice payload;  /* TERMINAL, STOPPED with reply_to: the output or error to send */
+  hq_slice payload;  /* TERMINAL, STOPPED: the output or error to send */
   hq_slice reason;   /* TERMINAL: to be buried here with this reason, n 0 = no */
   int64_t seq;       /* SUPERSEDED */
   hq_slice queue, token; /* ELSEWHERE */
@@ -91,6 +96,7 @@ typedef struct hq_ended {
                       not mine, 2 ended; negative: hq_verdict */
   hq_slice reply_to;
   hq_slice reason; /* FAIL final: bury with it, n 0 = DONE */
+  hq_slice payload; /* FAIL 0, UNCLAIM 2: what to send (a stopped job's error is "cancelled") */
 } hq_ended;
 void hq_put_finish(hq_batch *b, const char *job_key, hq_slice token, hq_slice output);
 void hq_put_fail(hq_batch *b, const char *job_key, hq_slice token, hq_slice error, int64_t max_retries, bool dead);
@@ -103,10 +109,10 @@ typedef struct hq_cancel {
 } hq_cancel;
 void hq_put_cancel(hq_batch *b, const char *job_key);
 bool hq_get_cancel(const hq_reply *r, hq_cancel *out);
-void hq_put_delete(hq_batch *b, const char *job_key, int64_t tombstone_ttl); /* {1 tombstone, queue | 2 busy | 0 unknown} */
+void hq_put_delete(hq_batch *b, const char *job_key, int64_t tombstone_ttl); /* {1, queue, script_type} | {2, queue} busy | {0} */
 void hq_put_requeue(hq_batch *b, const char *job_key);                   /* {1, queue, script_type} | {0} busy | {-1} */
-/* AWAIT: sets hq_reply_to unless terminal; answer {status, output or error or nil, has_token, requeued, script_type}. With
- * reply_to NONE it only looks. */
+/* AWAIT: sets hq_reply_to unless terminal; answer nil or {status, output, error, has_token, requeued, script_type,
+ * queue}. With reply_to NONE it only looks. */
 void hq_put_await(hq_batch *b, const char *job_key, hq_slice reply_to);
 typedef struct hq_awaited {
   hq_slice status; /* lower case; n 0 and `exists` false: no hash */

@@ -1,0 +1,23 @@
+-- FINISH: writes the result.
+-- KEYS job
+-- ARGV token, output
+-- Returns 1 written, 2 written before: {n, reply_to} where somebody is to be answered; -1 missing; -2 ended by another;
+--         -3 the token was replaced.
+-- Repeat: answers 2.
+local call = redis.call
+local v = redis.pcall('HMGET', KEYS[1], 'status', 'hq_token', 'hq_ttl', 'hq_reply_to')
+if v.err then return v end
+local status, held, life, reply_to = unpack(v)
+if not status then return -1 end
+-- @include state
+local n = 1
+if term then
+  if held ~= ARGV[1] then return -2 end
+  n = 2
+else
+  if held ~= ARGV[1] then return -3 end
+  -- @include expire
+  call('HSET', KEYS[1], 'output', ARGV[2], 'status', 'finished')
+end
+if reply_to then return {n, reply_to} end
+return n
