@@ -13,6 +13,7 @@ typedef struct hq_slice {
 #define HQ_SLICE_NONE ((hq_slice){NULL, 0})
 hq_slice hq_slice_of(const char *text); /* NULL gives HQ_SLICE_NONE */
 bool hq_slice_is(hq_slice s, const char *text);
+char hq_lower(char c); /* ASCII only, whatever the locale says */
 /* A whole decimal int64, no blanks, no sign but '-'. */
 bool hq_slice_to_int64(hq_slice s, int64_t *out);
 
@@ -29,5 +30,8 @@ char *hq_buf_room(hq_buf *b, size_t n); /* n bytes to write into; the caller the
 const char *hq_buf_cstr(hq_buf *b);     /* NUL-terminated; "" if failed */
 void hq_buf_free(hq_buf *b);            /* and zero: usable again */
 
-char *hq_strdup(const char *s); /* NULL stays NULL */
+char *hq_strdup(const char *s);            /* NULL stays NULL */
+char *hq_strndup(const char *s, size_t n); /* n bytes and a NUL; s may hold NULs */
+void hq_wipe(void *p, size_t n);           /* zeroes, whatever the optimizer thinks */
+void hq_wipe_free(char *secret);           /* wipes a text and frees it; takes NULL */
 #endif

@@ -3,8 +3,8 @@
 #define HQ_CLIENT_PRIVATE_H
 #include <heroq/client.h>
 
+#include "closing.h"
 #include "conn.h"
-#include "life.h"
 #include "options_private.h"
 #include <pthread.h>
 
@@ -33,12 +33,36 @@ heroq_status hq_client_exchange(heroq_client *c, hq_batch *b, int64_t deadline, 
 /* The same with a connection kept across several exchanges (an await): take one, use it, give it back. */
 heroq_status hq_pool_take(heroq_client *c, hq_conn **out, int64_t deadline, heroq_call *call, heroq_error *err);
 void hq_pool_give(heroq_client *c, hq_conn *conn); /* broken or busy ones are closed */
-heroq_status hq_conn_exchange(hq_conn *conn, hq_batch *b, int64_t deadline, heroq_call *call, heroq_error *err);
+/* Here the deadline is all: no op_timeout is added. `also` (NULL allowed): what was opened from the client and may be closed
+ * meanwhile; the client's own close always ends a wait. */
+heroq_status hq_conn_exchange(heroq_client *c, const hq_closing *also, hq_conn *conn, hq_batch *b, int64_t deadline,
+                              heroq_call *call, heroq_error *err);
+/* Its second half, after hq_conn_send: the caller may do something between. */
+heroq_status hq_conn_collect(heroq_client *c, const hq_closing *also, hq_conn *conn, heroq_call *call,
+                             heroq_error *err);
+/* Waits until then; HEROQ_OK at the time, else what ended it. */
+heroq_status hq_client_pause(heroq_client *c, const hq_closing *also, int64_t until, heroq_call *call, heroq_error *err);
+int64_t hq_client_op_deadline(const heroq_client *c, int64_t deadline); /* the earlier of it and now + op_timeout */
 
 /* An event in the background. level: 0 info, 1 warning, 2 error. Cheap when repeated: the same text is counted. */
 enum hq_level { HQ_INFO = 0, HQ_WARNING = 1, HQ_FAULT = 2 };
 void hq_client_event(heroq_client *c, int level, heroq_status status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* The client's waiter engine, started at the first call (waiter.c). Stored here so that the client owns its life. */
-void **hq_client_engine_slot(heroq_client *c, pthread_mutex_t **lock);
+
+/* Whether this process has to register the queue yet, and that it has. */
+bool hq_client_queue_is_new(heroq_client *c, const char *queue_key);
+void hq_client_queue_known(heroq_client *c, const char *queue_key);
+
+/* The client's await engine, made at the first use (await_engine.c). The client calls `close` when it is closed, and
+ * `gone` when its memory goes, by which its reference of the engine goes too. */
+typedef struct hq_engine_slot {
+  pthread_mutex_t lock;
+  void *engine;
+  void (*close)(void *engine);
+  void (*gone)(void *engine);
+  atomic_bool direct; /* a blocking await goes the direct way */
+} hq_engine_slot;
+hq_engine_slot *hq_client_engine_slot(heroq_client *c);
+struct hq_events *hq_client_events(heroq_client *c);
+const char *hq_client_name(const heroq_client *c); /* for CLIENT SETNAME */
 #endif

@@ -32,23 +32,37 @@ struct heroq_job {
   atomic_bool frozen;
   bool id_given;                  /* the caller chose the id: creating is guarded */
   bool canonical_status;          /* `status` text below is one of the canonical ones */
-  hq_slice field[HQ_F_COUNT];     /* each in `block` or, when set later, owned (bit in `owned`) */
-  uint32_t owned;
-  char *block;                    /* one piece of memory for fields that came together */
+  hq_slice field[HQ_F_COUNT];     /* NUL-terminated, behind the struct or in `pieces`; NULL: not there */
   struct hq_extra *extra;         /* foreign fields, in order */
   uint32_t extra_count, extra_cap;
   char status[28];                /* lower case, "" if none */
   int64_t delay, at;              /* start options, not stored */
   bool urgent;
-  char *group, *instance;         /* where it is to be queued; NULL: the type's queue */
+  const char *group, *instance;   /* where it is to be queued; NULL: the type's queue */
   int64_t attempt, token;         /* of a taken job */
   void *taken;
   const hq_taken_ops *taken_ops;
+  /* All memory of values that were set later. Nothing is given back before the job is: what getters returned stays valid
+   * when a field is set again. */
+  _Atomic(struct hq_piece *) pieces;
+  _Atomic(struct hq_header *) headers; /* those that were asked for */
 };
 typedef struct hq_extra {
-  char *name;
-  hq_slice value; /* owned */
+  const char *name;
+  hq_slice value;
 } hq_extra;
+
+/* A job with one reference and room for `size` bytes of fields, each with a NUL, which hq_job_place fills; NULL: no memory. */
+heroq_job *hq_job_alloc(size_t size, char **room);
+void hq_job_place(heroq_job *job, int field, hq_slice value, char **room);
+int hq_field_find(hq_slice name);                          /* hq_field, or -1 */
+void hq_job_see_status(heroq_job *job);                    /* after the field HQ_F_STATUS was set */
+bool hq_job_waits(const heroq_job *job);                   /* it has prerequisites */
+void hq_job_first_status(heroq_job *job);                  /* the status that a new hash gets */
+bool hq_job_add_extra(heroq_job *job, const char *name, hq_slice value); /* a name it has not yet; false: no memory */
+/* Sets a field of any name after checking it; heroq's own fields (status, output, hq_…) too. */
+heroq_status hq_job_set(heroq_job *job, const char *name, hq_slice value, heroq_error *err);
+#define HQ_DEFAULT_TTL "86400000"
 
 void hq_job_ref(heroq_job *job);
 void hq_job_freeze(heroq_job *job);

@@ -14,6 +14,8 @@
 
 bool hq_name_ok(hq_slice name);    /* A-Za-z0-9_.- 1 to 128 */
 bool hq_wire_id_ok(hq_slice id);   /* printable without space and braces, 1 to 256 */
+/* heroq_key_check_name whose error says what the name is for; err is left as it is on success. */
+heroq_status hq_key_check_name(const char *what, const char *name, heroq_error *err);
 void hq_key_job(hq_buf *b, hq_slice id);
 void hq_key_reply_of(hq_buf *b, hq_slice id);
 void hq_key_queue(hq_buf *b, const char *script_type, const char *group, const char *instance); /* valid names only */

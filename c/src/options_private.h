@@ -54,6 +54,11 @@ enum hq_option {
 #undef HQ_OPTION_ENUM
       HQ_OPTION_TOTAL
 };
+enum hq_scope { HQ_SCOPE_CLIENT, HQ_SCOPE_JOB, HQ_SCOPE_ACTOR, HQ_SCOPE_SUPERVISOR, HQ_SCOPE_WAITER, HQ_SCOPE_LIST };
+/* Looks a name up and checks a value without keeping it: *option and *number (as hq_option_int; 0 for text) are set.
+ * `scope`: only options of that scope, -1 any. */
+heroq_status hq_option_parse(const char *name, const char *value, int scope, int *option, int64_t *number,
+                             heroq_error *err);
 /* The value in force; `o` NULL: the default. A number for BOOL (0/1), INT, DURATION, SIZE, CHOICE (index). */
 int64_t hq_option_int(const heroq_options *o, int option);
 const char *hq_option_text(const heroq_options *o, int option); /* TEXT, SECRET; "" if none */

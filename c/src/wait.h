@@ -10,6 +10,7 @@ struct heroq_call {
   hq_notice notice; /* set while cancelled */
   atomic_int cancelled;
   _Atomic int64_t deadline; /* monotonic ms, HQ_NEVER */
+  pid_t pid;                /* after fork the notice is shared with the parent: a child must not touch it */
 };
 
 /* The earlier of now + timeout_ms and the call's deadline. */

@@ -27,7 +27,8 @@ enum heroq_settle_flag {
  *  `group` it listens on the group's queue too, with `group` and `instance` on all three. `actor_id` is a label for
  *  people (1 to 256 printable characters). A native thread owns its connections: it takes ahead, renews leases while the
  *  handlers are busy, hears stop requests, writes results. Options: delivery, lease, prefetch, concurrency, retries,
- *  timeout, max_stuck, reply, … */
+ *  timeout, max_stuck, reply, … With `connect=lazy` it returns at once; else it waits, at most `connect_timeout`, for its
+ *  first connection. */
 HEROQ_API heroq_status heroq_actor_open(heroq_client *client, const char *actor_id, const char *types,
                                         const heroq_options *options, heroq_actor **out, heroq_call *call,
                                         heroq_error *err);
@@ -38,7 +39,8 @@ HEROQ_API heroq_status heroq_actor_take(heroq_actor *self, int64_t timeout_ms, h
 /** Up to `max` jobs, at least one unless none came in time (*out NULL). */
 HEROQ_API heroq_status heroq_actor_take_many(heroq_actor *self, int32_t max, int64_t timeout_ms, heroq_jobs **out,
                                              heroq_call *call, heroq_error *err);
-/** Readable while take(0) would answer something. The library's: poll it, never read or close it. */
+/** Readable while take(0) would answer something. The library's: poll it, never read or close it. -1 if descriptors ran
+ *  out. */
 HEROQ_API int32_t heroq_actor_fd(heroq_actor *self);
 /** What a handler's host should know: event (stop, timeout, lost, stale, drained, stuck), token, job_id, time. *out is
  *  NULL if none came in time; HEROQ_E_CLOSED is the end. A ring of 1024; the oldest are dropped and counted. */
@@ -48,10 +50,12 @@ HEROQ_API int32_t heroq_actor_event_fd(heroq_actor *self);
 /** taken, finished, failed, retried, released, lost, stale, out, ahead, unsettled, connected, last_take, paused, … */
 HEROQ_API heroq_status heroq_actor_stats(heroq_actor *self, heroq_record **out, heroq_error *err);
 /** Returns at once: no job comes out any more, handlers see HEROQ_STOP_DRAIN, jobs taken ahead go back, after grace_ms
- *  those that still run go back too; the event `drained` tells the end. A second call can only shorten the grace. */
+ *  those that still run go back too (HEROQ_FOREVER waits for the handlers). The event `drained` tells that nothing is out
+ *  and every result is acknowledged: close then returns at once. A second call can only shorten the grace. */
 HEROQ_API heroq_status heroq_actor_drain(heroq_actor *self, int64_t grace_ms, heroq_error *err);
 /** drain, then waits until every settled result is acknowledged, at most the grace plus `close_timeout`; *unacked (may
- *  be NULL) counts those that were not. Jobs that are still out are given back, their handles stay valid. */
+ *  be NULL) counts those that were not. Jobs that are still out are given back; settling them then answers
+ *  HEROQ_E_LOST, their handles stay valid. Whatever it returns, the actor is closed. */
 HEROQ_API heroq_status heroq_actor_close(heroq_actor *self, int64_t grace_ms, int32_t *unacked, heroq_call *call,
                                          heroq_error *err);
 /** Memory only; call close first, or the leases have to run out. */

@@ -9,7 +9,8 @@ HEROQ_BEGIN_DECLS
 
 /** A call handle is passed to every function that may wait (NULL is allowed there). One handle may serve many calls,
  *  also at the same time. A cancelled handle stays so until heroq_call_reset: a call that starts later answers
- *  HEROQ_E_CANCELLED at once, so no cancel is lost. It ends only the calls made with this handle. */
+ *  HEROQ_E_CANCELLED at once, so no cancel is lost. It ends only the calls made with this handle. Functions without an
+ *  `err` take NULL and do nothing. */
 HEROQ_API heroq_status heroq_call_new(heroq_call **out, heroq_error *err);
 /** A limit, in ms from now, for all calls made with the handle, beside their own timeouts; HEROQ_FOREVER lifts it.
  *  A call that it ends answers HEROQ_E_TIMEOUT. */

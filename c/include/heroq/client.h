@@ -24,13 +24,14 @@ HEROQ_API heroq_status heroq_client_ping(heroq_client *self, int64_t *out, heroq
 HEROQ_API heroq_status heroq_client_server_info(heroq_client *self, heroq_record **out, heroq_call *call,
                                                 heroq_error *err);
 /** What happened in the background: reconnects, refused passwords, dropped results. level (info, warning, error),
- *  time, status, text, dropped. Until the first call warnings and errors go to stderr, one line a second at most
- *  (option `log`). *out is NULL if nothing came in time; HEROQ_E_CLOSED is the end. */
+ *  time, status, text, dropped. Until the first call of this or of event_fd warnings and errors go to stderr, one line a
+ *  second at most (option `log`). *out is NULL if nothing came in time; HEROQ_E_CLOSED is the end. */
 HEROQ_API heroq_status heroq_client_next_event(heroq_client *self, int64_t timeout_ms, heroq_record **out,
                                                heroq_call *call, heroq_error *err);
 /** Readable while next_event(0) would answer something. -1 if descriptors ran out. The library's: poll it only. */
 HEROQ_API int32_t heroq_client_event_fd(heroq_client *self);
-/** Closes what was opened from it too, and wakes whoever waits. Any thread, any time, more than once. */
+/** Closes what was opened from it too, and wakes whoever waits. Any thread, any time, more than once. It does not wait:
+ *  results that are not acknowledged yet may be lost, and their jobs run again; call heroq_actor_close first. */
 HEROQ_API void heroq_client_close(heroq_client *self);
 HEROQ_API void heroq_client_free(heroq_client *self);
 

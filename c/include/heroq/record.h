@@ -36,10 +36,10 @@ HEROQ_API const char *heroq_record_name(const heroq_record *self, int32_t i);
 HEROQ_API int32_t heroq_record_kind(const heroq_record *self, int32_t i);
 /** Index of a name, or -1. */
 HEROQ_API int32_t heroq_record_find(const heroq_record *self, const char *name);
-/** The value as a number; a double is cut, anything else is 0. */
+/** The value as a number; a double is cut, anything else is 0, out of range too. */
 HEROQ_API int64_t heroq_record_int64(const heroq_record *self, int32_t i);
 HEROQ_API double heroq_record_double(const heroq_record *self, int32_t i);
-/** The value as text, "" if it is none. Valid until the free. */
+/** The value as text, "" if it is none, or out of range. Valid until the free. */
 HEROQ_API const char *heroq_record_text(const heroq_record *self, int32_t i);
 /** Text or bytes with the size; NULL and 0 for other kinds. Valid until the free. */
 HEROQ_API const void *heroq_record_bytes(const heroq_record *self, int32_t i, size_t *size);

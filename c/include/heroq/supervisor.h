@@ -28,12 +28,14 @@ HEROQ_API heroq_status heroq_supervisor_submit(heroq_supervisor *self, heroq_job
 HEROQ_API heroq_status heroq_supervisor_submit_many(heroq_supervisor *self, heroq_jobs *jobs, heroq_call *call,
                                                     heroq_error *err);
 /** Submits the job and waits for its result, the output. HEROQ_E_FAILED: the job ended with an error, whose text is the
- *  error's text and, whole, *out. HEROQ_E_TIMEOUT: not ended in time, the job goes on. The guide's
- *  run_job_and_await_result. */
+ *  error's text and, whole, *out (which may be NULL). The guide's run_job_and_await_result.
+ *  HEROQ_E_TIMEOUT or HEROQ_E_CANCELLED without HEROQ_MAYBE_DONE: the job was submitted and goes on; await it again, as
+ *  often as wanted, nothing is lost. With HEROQ_MAYBE_DONE the submit itself is in doubt: the same call with the same
+ *  handle is safe. A timeout of 0 submits and looks once. */
 HEROQ_API heroq_status heroq_supervisor_run_job_and_await_result(heroq_supervisor *self, heroq_job *job,
                                                                  int64_t timeout_ms, heroq_bytes **out,
                                                                  heroq_call *call, heroq_error *err);
-/** The same for a job that was started before. */
+/** The same for a job that was started before. HEROQ_E_EXPIRED if its hash is not there (any more). */
 HEROQ_API heroq_status heroq_supervisor_await_result(heroq_supervisor *self, const char *job_id, int64_t timeout_ms,
                                                      heroq_bytes **out, heroq_call *call, heroq_error *err);
 
@@ -54,7 +56,7 @@ HEROQ_API heroq_status heroq_supervisor_list_jobs(heroq_supervisor *self, const 
                                                   const heroq_options *options, heroq_record **out, heroq_call *call,
                                                   heroq_error *err);
 /** Asks a job to stop. `outcome`, text: "cancelled" (it had not started), "stopping" (its actor is told), "asked" (a
- *  foreign actor has it: the ctl list tells it), "ended" (it was terminal). HEROQ_E_NOT_FOUND. */
+ *  foreign actor has it: the ctl list tells it), "ended" (it was terminal). HEROQ_E_NOT_FOUND. `out` may be NULL. */
 HEROQ_API heroq_status heroq_supervisor_stop_job(heroq_supervisor *self, const char *job_id, heroq_record **out,
                                                  heroq_call *call, heroq_error *err);
 /** Removes a job that does not run; HEROQ_E_BUSY asks a running one to stop instead. */

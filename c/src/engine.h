@@ -1,0 +1,241 @@
+/* The actor's inside, shared by actor.c (what callers see), engine.c (the loop), engine_take.c (what comes in),
+ * engine_settle.c (what goes out) and engine_tend.c (what keeps the queue healthy).
+ *
+ * Two sides meet here. Callers' threads touch only what stands under `lock` and the atomics; all else belongs to the
+ * engine's thread, which takes the lock for moments and never while it waits. */
+#ifndef HQ_ENGINE_H
+#define HQ_ENGINE_H
+#include <heroq/actor.h>
+#include <pthread.h>
+
+#include "client_private.h"
+#include "clock.h"
+#include "delivery.h"
+#include "job_private.h"
+#include "loop.h"
+#include "wait.h"
+
+/* What is to be done next with a job that the actor holds. */
+enum hq_stage {
+  HQ_ST_CLAIM,   /* reliable: CLAIM; canonical: START */
+  HQ_ST_LOOK,    /* started through another queue: does its holder there still live? */
+  HQ_ST_READY,   /* waits for a taker, or (given) a handler has it */
+  HQ_ST_FINISH,  /* write the result */
+  HQ_ST_FAIL,    /* write the failure */
+  HQ_ST_UNCLAIM, /* give it back: release, surplus, drain, dropped */
+  HQ_ST_KILL,    /* out of the reaper: end it as lost */
+  HQ_ST_REPLY,   /* answer who waits */
+  HQ_ST_DONE,    /* the commit */
+  HQ_ST_RETRY,   /* back to the queue */
+  HQ_ST_BURY     /* into the dead letters */
+};
+
+/* How a caller settled it. */
+enum hq_settle { HQ_UNSETTLED, HQ_BY_FINISH, HQ_BY_FAIL, HQ_BY_RELEASE, HQ_BY_DROP, HQ_BY_ENGINE };
+
+typedef struct hq_source hq_source;
+typedef struct hq_held hq_held;
+struct hq_held {
+  hq_held *next;      /* in one list at a time: work, ready or settled */
+  hq_held *hash_next; /* in its source's table */
+  hq_source *source;
+  heroq_actor *actor; /* referenced while a handle exists */
+  atomic_int refs;    /* the engine's and the handle's */
+  hq_slice id, token; /* into text */
+  char *job_key;      /* into text */
+  int stage;
+  bool tabled;        /* the engine holds it */
+  int64_t number;     /* what callers know it by */
+  heroq_job *job;     /* from the claim until a taker has it */
+  /* under the actor's lock */
+  int settle;
+  bool given, lost, sync; /* given: a handler has, or had, it */
+  int outcome;           /* for sync: 0 under way, 1 acknowledged, -1 refused as stale */
+  hq_slice payload;      /* output or error, owned */
+  uint32_t flags;
+  int64_t delay; /* of a retry that names one, else -1 */
+  atomic_int stop_reason;
+  _Atomic int64_t renewed_at; /* when the lease was last known to be ours (sent, monotonic) */
+  /* the engine's */
+  int64_t ready_at, soft_at, hard_at; /* monotonic; HQ_NEVER */
+  int64_t max_retries;
+  hq_slice reply_to, reply_payload; /* owned; reply_payload NONE: the payload */
+  hq_slice reason;                  /* owned; NONE: DONE instead of BURY */
+  hq_slice over, look_queue;        /* owned */
+  int64_t retry_delay, retry_max, retry_seq;
+  int retry_why;
+  bool occupies;  /* under the lock: a handler's slot is used up by it */
+  bool slot_lost; /* under the lock: its handler hangs */
+  char text[];
+};
+
+/* One queue that the actor listens on, with its blocked connection. */
+struct hq_source {
+  heroq_actor *actor;
+  hq_qkeys keys;
+  char *script_type, *ctl_key;
+  hq_held **table;
+  uint32_t table_size, held;
+  hq_conn *conn;
+  hq_batch batch;
+  int64_t connect_at, connect_step, take_step;
+  bool blocked;        /* BLMOVE or BLPOP is under way */
+  bool maybe_more;     /* the last take brought all it asked for, or nobody has asked yet */
+  bool taking;         /* TAKE is in the pipeline */
+  bool paused;
+  hq_slice handoff_id; /* owned; what the blocked command brought */
+  int64_t look_at;     /* paused: when to ask again */
+  int64_t reap_at, promote_at, seen_at, mine_at; /* mine_at HQ_NEVER: no TAKE is in doubt */
+  bool mine_again;
+};
+
+enum hq_op { HQ_OP_HELD, HQ_OP_TAKE, HQ_OP_LPOP, HQ_OP_DONE, HQ_OP_BEAT, HQ_OP_MINE, HQ_OP_REAP, HQ_OP_PROMOTE,
+             HQ_OP_CTL_LOOK, HQ_OP_CTL_CANCEL, HQ_OP_CTL_REMOVE, HQ_OP_STOP_LOOK, HQ_OP_PLAIN };
+/* What a command of the pipeline was for. */
+typedef struct hq_item {
+  int op;
+  hq_source *source;
+  hq_held *held;
+  uint32_t first, count; /* DONE, BEAT: a range of engine.listed */
+  int32_t asked;         /* TAKE, LPOP: how many; TAKE: */
+  int32_t empty;
+} hq_item;
+
+/* A question about one job, beside its stage. */
+typedef struct hq_ask {
+  int op; /* HQ_OP_STOP_LOOK, HQ_OP_CTL_CANCEL, HQ_OP_CTL_REMOVE */
+  hq_held *held; /* referenced */
+} hq_ask;
+
+typedef struct hq_list {
+  hq_held *first, **last;
+  uint32_t count;
+} hq_list;
+void hq_list_init(hq_list *l);
+void hq_list_push(hq_list *l, hq_held *h);
+hq_held *hq_list_pop(hq_list *l);
+void hq_list_splice(hq_list *to, hq_list *from);
+
+typedef struct hq_event {
+  const char *what;
+  int64_t time, token;
+  char id[257];
+} hq_event;
+#define HQ_EVENTS 1024
+
+/* Options, read once. */
+typedef struct hq_actor_config {
+  bool canonical, reply_always, dead, strict;
+  int64_t lease, beat, block, backoff, recheck, timeout, timeout_grace, retries, max_recoveries, handoff_grace, reap_every;
+  int64_t max_pending, close_timeout, op_timeout, connect_timeout, max_error, max_script;
+  int32_t prefetch, concurrency, max_stuck;
+} hq_actor_config;
+
+struct heroq_actor {
+  hq_life life;
+  heroq_client *client;
+  hq_child child;
+  hq_loop loop;
+  hq_actor_config config;
+  char *actor_id, *about; /* about: JSON for the registration */
+  char name[128];         /* host.pid.random: the holder's name in tokens */
+  const hq_endpoint *endpoint;
+
+  /* ---- under lock ---- */
+  pthread_mutex_t lock;
+  hq_list ready, settled;
+  hq_waitq takers, syncers, closers;
+  bool fd_used, fd_set, event_fd_used, event_fd_set;
+  hq_notice fd, event_fd;
+  hq_event *events;
+  uint32_t event_first, event_count;
+  uint64_t event_dropped;
+  hq_waitq event_takers;
+  bool draining, stop, ended; /* stop: the thread is to end; ended: it has */
+  int64_t drain_until;
+  int32_t out, lost_slots;
+  int64_t wish_until, last_wish;
+  int64_t pending_bytes;
+  int32_t unsettled; /* settled by callers, not yet acknowledged */
+  int32_t held;      /* all that the engine holds, for stats and close */
+  bool drained_told, stuck_told;
+  int64_t taken, finished, failed, retried, released, lost, stale, buried, reconnects, last_take_ms;
+  bool connected;
+  int64_t timeout_at; /* when hq_tend_timeouts has to look */
+  double rate; /* takes a ms */
+  int64_t rate_since, rate_takes;
+
+  /* ---- shared without the lock ---- */
+  atomic_bool busy;    /* a pipeline is under way: its end looks at everything again, no wake-up needed */
+  atomic_bool waiting; /* every source blocks on the server: a new taker changes nothing */
+
+  /* ---- the engine's thread ---- */
+  hq_source *source;
+  uint32_t sources;
+  hq_conn *conn;
+  hq_batch batch;
+  hq_item *item;
+  uint32_t items, item_cap;
+  hq_held **listed; /* ids of DONE and BEAT commands */
+  uint32_t listed_count, listed_cap;
+  int64_t next_number;
+  hq_list work;  /* a command each is due */
+  hq_list done;  /* DONE is due */
+  hq_list fresh; /* claimed in this turn, not yet with the takers */
+  hq_ask *ask;   /* single questions about a job, lost with the connection and asked again by the next BEAT */
+  uint32_t asks, ask_cap;
+  int32_t incoming; /* taken, not yet ready */
+  hq_conn *polled[256];
+  uint32_t polled_count;
+  bool reconnect, drain_seen, unblocked;
+  bool published; /* jobs went to takers in this turn */
+  int64_t sent_at, connect_at, connect_step, hold_until, hold_step;
+  int64_t beat_at;
+  int64_t stepped_at; /* timers up to here had their turn */
+  int64_t suspect_since; /* 0: no suspect waits */
+  bool alone;            /* a suspect runs: nothing else is taken */
+};
+
+/* ---- engine.c ---- */
+heroq_status hq_engine_start(heroq_actor *a, heroq_error *err);
+void hq_engine_wake(heroq_actor *a); /* any thread: something was settled, or somebody waits */
+hq_item *hq_engine_item(heroq_actor *a, int op, hq_source *s, hq_held *h); /* before the command is put; NULL: no memory */
+bool hq_engine_list(heroq_actor *a, hq_held *h);
+void hq_engine_event(heroq_actor *a, const char *what, const hq_held *h);
+void hq_engine_update_fd(heroq_actor *a);       /* lock held */
+void hq_engine_hold(heroq_actor *a, const hq_reply *r); /* the server cannot do it now: back off */
+bool hq_engine_can_hand_out(const heroq_actor *a); /* lock held */
+void hq_actor_unref(heroq_actor *a);
+
+/* ---- engine_take.c ---- */
+#define HQ_SURPLUS_MS 100 /* a ready job that nobody waits for goes back after this */
+int32_t hq_take_room(heroq_actor *a, int64_t now); /* takes the lock */
+void hq_take_put(heroq_actor *a, int64_t now);     /* appends TAKE or LPOP */
+void hq_take_block(heroq_actor *a, int64_t now);   /* starts blocked commands where they are due */
+void hq_take_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
+void hq_take_unblocked(hq_source *s, const hq_reply *r); /* a blocked command was answered */
+void hq_take_surplus(heroq_actor *a, int64_t now); /* jobs that nobody waits for go back */
+hq_held *hq_held_new(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at);
+hq_held *hq_held_find(const hq_source *s, hq_slice id);
+void hq_held_untable(hq_held *h); /* out of its table: its id may be held anew */
+void hq_held_drop(hq_held *h);    /* the engine is through with it */
+void hq_held_unref(hq_held *h);
+
+/* ---- engine_settle.c ---- */
+void hq_settle_put(heroq_actor *a, hq_held *h);
+void hq_settle_put_done(heroq_actor *a);
+void hq_settle_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
+void hq_settle_done_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
+void hq_settle_begin(heroq_actor *a, hq_held *h); /* what a caller settled */
+void hq_settle_again(hq_held *h, int64_t delay, int why, int64_t max, int64_t seq); /* stage RETRY, into the work list */
+void hq_settle_bury(hq_held *h, const char *reason);
+void hq_settle_work(heroq_actor *a, hq_held *h, int stage);
+
+/* ---- engine_tend.c ---- */
+void hq_tend_put(heroq_actor *a, int64_t now); /* BEAT first, then what is due */
+int64_t hq_tend_next(const heroq_actor *a);
+void hq_tend_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
+void hq_tend_timeouts(heroq_actor *a, int64_t now);
+void hq_tend_strict(heroq_actor *a, int64_t now); /* the server is away: stop what outlives its lease */
+void hq_tend_lost(heroq_actor *a, hq_held *h); /* its lease is somebody else's */
+#endif

@@ -1,0 +1,371 @@
+/* What goes out: each held job's next command by its stage, and what its answer leads to (c/PROTOCOL.md, claim to bury). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+#include "errors.h"
+#include "keys_private.h"
+#include "wire.h"
+
+#define MISSING_FIRST_MS 1000 /* a foreign producer may push before it stores: looked for after 1, 2, 4 s */
+#define MISSING_TIMES 3
+#define MAX_BACKOFF_MS 3600000
+#define LOST_TEXT "lost: every actor that ran it went away"
+
+static const hq_slice no_slice = {NULL, 0};
+
+static hq_slice own(hq_slice s) {
+  if (!s.p || !s.n) return no_slice;
+  char *copy = malloc(s.n + 1);
+  if (!copy) return no_slice;
+  memcpy(copy, s.p, s.n);
+  copy[s.n] = 0;
+  return (hq_slice){copy, s.n};
+}
+
+static void replace(hq_slice *slot, hq_slice s) {
+  free((void *)slot->p);
+  *slot = own(s);
+}
+
+void hq_settle_work(heroq_actor *a, hq_held *h, int stage) {
+  h->stage = stage;
+  hq_list_push(stage == HQ_ST_DONE ? &a->done : &a->work, h);
+}
+
+void hq_settle_again(hq_held *h, int64_t delay, int why, int64_t max, int64_t seq) {
+  h->retry_delay = delay;
+  h->retry_why = why;
+  h->retry_max = max;
+  h->retry_seq = seq;
+  hq_settle_work(h->actor, h, HQ_ST_RETRY);
+}
+
+void hq_settle_bury(hq_held *h, const char *reason) {
+  replace(&h->reason, hq_slice_of(reason));
+  hq_settle_work(h->actor, h, HQ_ST_BURY);
+}
+
+void hq_settle_begin(heroq_actor *a, hq_held *h) {
+  static const int stage[] = {[HQ_BY_FINISH] = HQ_ST_FINISH, [HQ_BY_FAIL] = HQ_ST_FAIL, [HQ_BY_RELEASE] = HQ_ST_UNCLAIM,
+                              [HQ_BY_DROP] = HQ_ST_UNCLAIM};
+  hq_settle_work(a, h, stage[h->settle]);
+}
+
+static void through(hq_held *h) {
+  if (h->actor->config.canonical)
+    hq_held_drop(h);
+  else if (h->reason.p)
+    hq_settle_work(h->actor, h, HQ_ST_BURY);
+  else
+    hq_settle_work(h->actor, h, HQ_ST_DONE);
+}
+
+/* The run has ended in the hash: answer who waits, then DONE or BURY. */
+static void ended(hq_held *h, hq_slice reply_to, hq_slice payload, hq_slice reason) {
+  replace(&h->reason, reason);
+  replace(&h->reply_payload, payload);
+  if (!reply_to.n && h->actor->config.reply_always) {
+    hq_buf key = {0};
+    hq_key_reply_of(&key, h->id);
+    h->reply_to = own((hq_slice){hq_buf_cstr(&key), key.n});
+    hq_buf_free(&key);
+  } else
+    replace(&h->reply_to, reply_to);
+  if (h->reply_to.p)
+    hq_settle_work(h->actor, h, HQ_ST_REPLY);
+  else
+    through(h);
+}
+
+/* ---- commands ---- */
+
+static void put_canonical(heroq_actor *a, hq_held *h) {
+  hq_batch *b = &a->batch;
+  switch (h->stage) {
+    case HQ_ST_CLAIM: hq_put_start(b, h->job_key); break;
+    case HQ_ST_FINISH: hq_put_result(b, h->job_key, false, h->payload); break;
+    case HQ_ST_FAIL: hq_put_result(b, h->job_key, true, h->payload); break;
+    default: /* given back: to where BLPOP takes next */ hq_put_push(b, &h->source->keys, &h->id, 1, 0, 0, false); break;
+  }
+}
+
+static void put_reliable(heroq_actor *a, hq_held *h) {
+  hq_batch *b = &a->batch;
+  const hq_qkeys *q = &h->source->keys;
+  hq_idtok held = {h->id, h->token};
+  switch (h->stage) {
+    case HQ_ST_CLAIM: hq_put_claim(b, h->job_key, h->token, q->key[HQ_Q], h->over); break;
+    case HQ_ST_LOOK: hq_put_holder(b, h->look_queue, h->id); break;
+    case HQ_ST_FINISH: hq_put_finish(b, h->job_key, h->token, h->payload); break;
+    case HQ_ST_FAIL:
+      hq_put_fail(b, h->job_key, h->token, h->payload, h->flags & HEROQ_NO_RETRY ? 0 : h->max_retries, a->config.dead);
+      break;
+    case HQ_ST_UNCLAIM: hq_put_unclaim(b, h->job_key, h->token, h->given); break;
+    case HQ_ST_KILL:
+      hq_put_kill(b, h->job_key, h->token, q->key[HQ_Q], h->over, hq_slice_of(LOST_TEXT));
+      break;
+    case HQ_ST_RETRY: hq_put_retry(b, q, held, h->retry_delay, h->retry_why, h->retry_max, h->retry_seq); break;
+    case HQ_ST_BURY: hq_put_bury(b, q, held, h->reason); break;
+  }
+}
+
+void hq_settle_put(heroq_actor *a, hq_held *h) {
+  if (!hq_engine_item(a, HQ_OP_HELD, h->source, h)) {
+    hq_settle_work(a, h, h->stage);
+    return;
+  }
+  if (h->stage == HQ_ST_REPLY) {
+    if (hq_put_reply(&a->batch, h->reply_to, h->id, h->reply_payload)) return;
+    a->items--; /* not a reply list: nobody may wait there */
+    through(h);
+  } else if (a->config.canonical)
+    put_canonical(a, h);
+  else
+    put_reliable(a, h);
+}
+
+void hq_settle_put_done(heroq_actor *a) {
+  hq_idtok pair[128];
+  for (uint32_t i = 0; i < a->sources && a->done.first; i++) {
+    hq_source *s = &a->source[i];
+    hq_list others;
+    hq_list_init(&others);
+    uint32_t first = a->listed_count, n = 0;
+    for (hq_held *h; n < 128 && (h = hq_list_pop(&a->done));) {
+      if (h->source != s || !hq_engine_list(a, h)) {
+        hq_list_push(&others, h);
+        continue;
+      }
+      pair[n++] = (hq_idtok){h->id, h->token};
+    }
+    hq_list_splice(&others, &a->done);
+    hq_list_splice(&a->done, &others);
+    if (!n) continue;
+    hq_item *item = hq_engine_item(a, HQ_OP_DONE, s, NULL);
+    if (!item) {
+      while (n--) hq_list_push(&a->done, a->listed[first + n]);
+      return;
+    }
+    item->first = first;
+    item->count = n;
+    hq_put_done(&a->batch, &s->keys, pair, n);
+    if (n == 128) i--; /* more of the same queue */
+  }
+}
+
+/* ---- answers ---- */
+
+static void count(heroq_actor *a, int64_t *counter) {
+  pthread_mutex_lock(&a->lock);
+  ++*counter;
+  pthread_mutex_unlock(&a->lock);
+}
+
+static void acknowledged(hq_held *h) {
+  heroq_actor *a = h->actor;
+  if (!h->sync) return;
+  pthread_mutex_lock(&a->lock);
+  h->outcome = 1;
+  hq_waitq_wake_all(&a->syncers);
+  pthread_mutex_unlock(&a->lock);
+}
+
+/* The result was refused: it belongs to a run that is not the newest. The next claim says what becomes of the id. */
+static void stale(hq_held *h) {
+  heroq_actor *a = h->actor;
+  count(a, &a->stale);
+  hq_engine_event(a, "stale", h);
+  if (a->config.canonical)
+    hq_held_drop(h);
+  else
+    hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, 0);
+}
+
+static void ready(hq_held *h, const hq_claim *claim) {
+  heroq_actor *a = h->actor;
+  h->job = hq_wire_job_from_claim(h->id, h->source->script_type, claim->fields, claim->verdict);
+  if (!h->job) { /* no memory now */
+    hq_settle_work(a, h, HQ_ST_UNCLAIM);
+    return;
+  }
+  h->job->token = h->number;
+  h->max_retries = heroq_job_retries(h->job) >= 0 ? heroq_job_retries(h->job) : a->config.retries;
+  h->stage = HQ_ST_READY;
+  hq_list_push(&a->fresh, h);
+}
+
+static void claimed(hq_held *h, const hq_reply *r) {
+  heroq_actor *a = h->actor;
+  hq_claim c;
+  a->incoming--;
+  if (hq_reply_is_error(r, "WRONGTYPE")) {
+    hq_settle_bury(h, "bad_hash");
+    return;
+  }
+  if (!hq_get_claim(r, &c)) { /* the server found nonsense where it wants a number, or worse */
+    hq_settle_again(h, MISSING_FIRST_MS, HQ_AGAIN_MISSING, MISSING_TIMES, 0);
+    replace(&h->reason, hq_slice_of("bad_hash"));
+    return;
+  }
+  switch (c.verdict) {
+    case HQ_MISSING:
+      if (a->config.canonical) { /* BLPOP has taken it: nobody knows it any more */
+        hq_client_event(a->client, HQ_WARNING, HEROQ_E_NOT_FOUND, "%s: no such hash, the id is dropped", h->job_key);
+        hq_held_drop(h);
+        break;
+      }
+      replace(&h->reason, hq_slice_of("missing_hash"));
+      hq_settle_again(h, MISSING_FIRST_MS, HQ_AGAIN_MISSING, MISSING_TIMES, 0);
+      break;
+    case HQ_TERMINAL:
+    case HQ_STOPPED: ended(h, c.reply_to, c.payload, c.reason); break;
+    case HQ_SUPERSEDED: hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, c.seq); break;
+    case HQ_ELSEWHERE:
+      replace(&h->look_queue, c.queue);
+      replace(&h->over, c.token);
+      a->incoming++;
+      hq_settle_work(a, h, HQ_ST_LOOK);
+      break;
+    default: ready(h, &c);
+  }
+}
+
+static void looked(hq_held *h, const hq_reply *r) {
+  heroq_actor *a = h->actor;
+  hq_slice holder = hq_reply_str(r);
+  bool lives = holder.p && holder.n == h->over.n && h->over.p && memcmp(holder.p, h->over.p, holder.n) == 0;
+  if (!lives) {
+    hq_settle_work(a, h, HQ_ST_CLAIM); /* with `over`: its run there is over, nobody else would ever end it */
+    return;
+  }
+  a->incoming--;
+  hq_settle_again(h, a->config.lease, HQ_AGAIN, 0, 0);
+}
+
+static void killed(hq_held *h, const hq_reply *r) {
+  heroq_actor *a = h->actor;
+  hq_claim c;
+  if (hq_reply_is_error(r, "WRONGTYPE") || !hq_get_claim(r, &c)) {
+    hq_settle_bury(h, "bad_hash");
+    return;
+  }
+  switch (c.verdict) {
+    case HQ_MISSING: hq_settle_bury(h, "lost"); break;
+    case HQ_SUPERSEDED: hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, c.seq); break;
+    case HQ_ELSEWHERE: hq_held_drop(h); break; /* its lease runs out, the next reaper asks again */
+    default: ended(h, c.reply_to, c.payload.p ? c.payload : hq_slice_of(LOST_TEXT), c.reason);
+  }
+}
+
+static void finished(hq_held *h, const hq_reply *r) {
+  heroq_actor *a = h->actor;
+  hq_ended e;
+  if (hq_reply_is_error(r, NULL) || !hq_get_ended(r, &e) || e.verdict < 0) {
+    stale(h);
+    return;
+  }
+  count(a, h->stage == HQ_ST_FAIL ? &a->failed : &a->finished);
+  acknowledged(h);
+  ended(h, e.reply_to, h->payload, no_slice);
+}
+
+static void failed(hq_held *h, const hq_reply *r) {
+  heroq_actor *a = h->actor;
+  hq_ended e;
+  if (hq_reply_is_error(r, NULL) || !hq_get_ended(r, &e) || e.verdict < 0) {
+    stale(h);
+    return;
+  }
+  acknowledged(h);
+  if (e.verdict == 0) {
+    count(a, &a->failed);
+    ended(h, e.reply_to, h->payload, e.reason);
+    return;
+  }
+  count(a, &a->retried);
+  int64_t delay = h->delay;
+  if (delay < 0) {
+    delay = a->config.backoff;
+    for (int64_t n = e.verdict; n > 1 && delay < MAX_BACKOFF_MS; n--) delay *= 2;
+    delay = (delay > MAX_BACKOFF_MS ? MAX_BACKOFF_MS : delay) / 2;
+    delay += (int64_t)(hq_random() % (uint64_t)(2 * delay + 1)); /* U(0.5, 1.5) */
+  }
+  hq_settle_again(h, delay, HQ_AGAIN, 0, 0);
+}
+
+static void unclaimed(hq_held *h, const hq_reply *r) {
+  heroq_actor *a = h->actor;
+  hq_ended e;
+  if (!hq_get_ended(r, &e)) e.verdict = 0;
+  if (e.verdict == 2) {
+    acknowledged(h);
+    ended(h, e.reply_to, hq_slice_of("cancelled"), no_slice);
+  } else if (h->settle == HQ_BY_DROP)
+    hq_settle_again(h, hq_jitter(a->config.backoff), HQ_AGAIN_DROPPED, a->config.max_recoveries, 0);
+  else
+    hq_settle_again(h, -1, HQ_AGAIN, 0, 0);
+}
+
+static void again(hq_held *h, const hq_reply *r) {
+  if (hq_reply_int(r, 0) != 2) {
+    if (h->settle == HQ_BY_RELEASE || h->settle == HQ_BY_DROP || h->settle == HQ_BY_ENGINE)
+      count(h->actor, &h->actor->released);
+    acknowledged(h);
+    hq_held_drop(h);
+  } else if (h->retry_why == HQ_AGAIN_DROPPED)
+    hq_settle_work(h->actor, h, HQ_ST_KILL);
+  else
+    hq_settle_work(h->actor, h, HQ_ST_BURY); /* with the reason that was noted */
+}
+
+/* Errors that time may heal: the command is sent again after a pause. */
+static bool wait_for_server(hq_held *h, const hq_reply *r) {
+  heroq_actor *a = h->actor;
+  heroq_error err;
+  heroq_status code = hq_reply_to_error(r, h->job_key, &err);
+  bool job_slot = h->stage != HQ_ST_RETRY && h->stage != HQ_ST_BURY && h->stage != HQ_ST_LOOK;
+  if (code == HEROQ_OK || (job_slot && (code == HEROQ_E_WRONG_TYPE || code == HEROQ_E_SERVER))) return false;
+  hq_client_event(a->client, HQ_WARNING, code, "%s", err.text);
+  if (h->stage == HQ_ST_REPLY && code == HEROQ_E_WRONG_TYPE) return false;
+  hq_engine_hold(a, r);
+  hq_settle_work(a, h, h->stage);
+  return true;
+}
+
+void hq_settle_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
+  hq_held *h = item->held;
+  (void)a;
+  if (wait_for_server(h, r)) return;
+  switch (h->stage) {
+    case HQ_ST_CLAIM: claimed(h, r); break;
+    case HQ_ST_LOOK: looked(h, r); break;
+    case HQ_ST_FINISH: finished(h, r); break;
+    case HQ_ST_FAIL: a->config.canonical ? finished(h, r) : failed(h, r); break;
+    case HQ_ST_UNCLAIM: a->config.canonical ? again(h, NULL) : unclaimed(h, r); break;
+    case HQ_ST_KILL: killed(h, r); break;
+    case HQ_ST_REPLY: through(h); break;
+    case HQ_ST_RETRY: again(h, r); break;
+    case HQ_ST_BURY:
+      count(a, &a->buried);
+      acknowledged(h);
+      hq_held_drop(h);
+      break;
+  }
+}
+
+void hq_settle_done_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
+  heroq_error err;
+  bool again_later = hq_reply_to_error(r, item->source->keys.key[HQ_Q_HOLDERS].p, &err) != HEROQ_OK;
+  if (again_later) {
+    hq_client_event(a->client, HQ_WARNING, err.code, "%s", err.text);
+    hq_engine_hold(a, r);
+  }
+  for (uint32_t i = 0; i < item->count; i++) {
+    hq_held *h = a->listed[item->first + i];
+    if (again_later)
+      hq_settle_work(a, h, HQ_ST_DONE);
+    else
+      hq_held_drop(h);
+  }
+}
