@@ -89,6 +89,7 @@ static heroq_status take(heroq_actor *a, int32_t max, int64_t timeout_ms, heroq_
       break;
     }
     if (heroq_call_is_cancelled(call)) {
+      if (waited) hq_engine_offer(a); /* it may have been chosen: the next one gets the job */
       rc = hq_fail(err, HEROQ_E_CANCELLED, "take was cancelled");
       break;
     }
@@ -100,6 +101,7 @@ static heroq_status take(heroq_actor *a, int32_t max, int64_t timeout_ms, heroq_
     }
     if (!timeout_ms) {
       wish(a);
+      hq_engine_update_fd(a); /* a lease may have come into doubt since */
       rc = hq_ok(err);
       break;
     }

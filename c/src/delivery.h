@@ -73,8 +73,8 @@ void hq_put_register(hq_batch *b, hq_slice queue_key, int64_t wall_ms); /* ZADD 
 
 /* ---- job slot ---- */
 /* What a claim reads, in this order; absent ones are nil. */
-#define HQ_CLAIM_FIELDS "script", "timeout", "retries", "callerId", "contextId", "env_vars", "log_path", "createdAt", "hq_headers"
-#define HQ_CLAIM_FIELD_COUNT 9
+#define HQ_CLAIM_FIELDS "script", "timeout", "retries", "callerId", "contextId", "env_vars", "hq_headers"
+#define HQ_CLAIM_FIELD_COUNT 7
 /* Verdicts: the first number of CLAIM, KILL, FINISH, FAIL. */
 enum hq_verdict {
   HQ_MISSING = -1, HQ_TERMINAL = -2, HQ_SUPERSEDED = -3, HQ_STOPPED = -4, HQ_ELSEWHERE = -5, HQ_NO_ANSWER = -100

@@ -72,6 +72,13 @@ void hq_engine_update_fd(heroq_actor *a) {
     hq_notice_clear(&a->fd);
 }
 
+void hq_engine_offer(heroq_actor *a) {
+  uint32_t wake = a->ready.count;
+  if (wake && hq_engine_can_hand_out(a) && head_is_ours(a))
+    while (wake-- && a->takers.count) hq_waitq_wake_one(&a->takers);
+  hq_engine_update_fd(a);
+}
+
 void hq_engine_event(heroq_actor *a, const char *what, const hq_held *h) {
   pthread_mutex_lock(&a->lock);
   if (a->event_count == HQ_EVENTS) {
@@ -91,7 +98,9 @@ void hq_engine_event(heroq_actor *a, const char *what, const hq_held *h) {
 }
 
 void hq_engine_hold(heroq_actor *a, const hq_reply *r) {
-  if (a->hold_until <= a->sent_at) a->hold_until = hq_mono_ms() + hq_backoff(&a->hold_step, 50, 2000);
+  /* never for long beside the leases, which are renewed in the same pipelines */
+  int64_t most = a->config.beat > 50 ? a->config.beat : 50;
+  if (a->hold_until <= a->sent_at) a->hold_until = hq_mono_ms() + hq_backoff(&a->hold_step, 50, most);
   /* a server that changed its role: meet it, or its successor, anew */
   if (hq_reply_is_error(r, "READONLY") || hq_reply_is_error(r, "MASTERDOWN") || hq_reply_is_error(r, "MOVED"))
     a->reconnect = true;
@@ -153,11 +162,20 @@ static void revert(heroq_actor *a, const hq_item *item) {
       break;
     case HQ_OP_REAP: s->reap_at = 0; break;
     case HQ_OP_PROMOTE: s->promote_at = 0; break;
+    case HQ_OP_UNBLOCK: a->unblocked = false; break;
     case HQ_OP_CTL_CANCEL:
     case HQ_OP_CTL_REMOVE:
     case HQ_OP_STOP_LOOK: hq_held_unref(item->held); break;
     default: break;
   }
+}
+
+static void unblock_answer(heroq_actor *a, hq_source *s, const hq_reply *r) {
+  if (!s->blocked || hq_reply_int(r, -1) == 1) return;
+  if (hq_reply_is_error(r, NULL))
+    hq_conn_half_close(s->conn); /* not allowed: the server drops it too when it reads the end */
+  else
+    a->unblocked = false; /* it overtook the blocked command, or that has just been answered */
 }
 
 static void answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
@@ -166,6 +184,7 @@ static void answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
     case HQ_OP_DONE: hq_settle_done_answer(a, item, r); break;
     case HQ_OP_TAKE:
     case HQ_OP_LPOP: hq_take_answer(a, item, r); break;
+    case HQ_OP_UNBLOCK: unblock_answer(a, item->source, r); break;
     default:
       hq_tend_answer(a, item, r);
       if (item->held) hq_held_unref(item->held);
@@ -179,10 +198,8 @@ static void publish(heroq_actor *a) {
   int64_t now = hq_mono_ms();
   for (hq_held *h = a->fresh.first; h; h = h->next) h->ready_at = now;
   pthread_mutex_lock(&a->lock);
-  uint32_t wake = a->fresh.count;
   hq_list_splice(&a->ready, &a->fresh);
-  while (wake-- && a->takers.count && hq_engine_can_hand_out(a)) hq_waitq_wake_one(&a->takers);
-  hq_engine_update_fd(a);
+  hq_engine_offer(a);
   pthread_mutex_unlock(&a->lock);
 }
 
@@ -270,7 +287,7 @@ static void put_unblock(heroq_actor *a) {
     hq_source *s = &a->source[i];
     if (!s->blocked) continue;
     int64_t id = hq_conn_client_id(s->conn);
-    if (id && hq_engine_item(a, HQ_OP_PLAIN, s, NULL))
+    if (id && hq_engine_item(a, HQ_OP_UNBLOCK, s, NULL))
       hq_put_unblock(&a->batch, id);
     else
       hq_conn_half_close(s->conn);
@@ -279,7 +296,7 @@ static void put_unblock(heroq_actor *a) {
 
 static bool blocked(const heroq_actor *a) {
   for (uint32_t i = 0; i < a->sources; i++)
-    if (a->source[i].blocked || a->source[i].handoff_id.p || a->source[i].taking) return true;
+    if (a->source[i].blocked || a->source[i].handoff_id.p || a->source[i].mine_at == 0) return true;
   return false;
 }
 
@@ -313,7 +330,7 @@ static void check_drain(heroq_actor *a, int64_t now) {
   if (!draining) return;
   if (!a->drain_seen) begin_drain(a);
   if (over) take_back(a);
-  if (a->held || blocked(a) || a->drained_told) return;
+  if (a->held || a->items || blocked(a) || a->drained_told) return;
   hq_engine_event(a, "drained", NULL);
   pthread_mutex_lock(&a->lock);
   a->drained_told = true;
@@ -393,11 +410,16 @@ static uint32_t prepare(void *self, struct pollfd *fds, uint32_t cap, int64_t *d
   int64_t at = HQ_NEVER;
   bool idle = a->conn && hq_conn_state(a->conn) == HQ_CONN_IDLE;
   uint32_t n = 0;
-  timer(a, &at, a->conn ? hq_conn_deadline(a->conn) : a->connect_at);
+  if (a->conn)
+    at = hq_conn_deadline(a->conn); /* it breaks when driven after that, so it never counts twice */
+  else
+    timer(a, &at, a->connect_at);
   if (a->conn) a->polled[n++] = a->conn;
   for (uint32_t i = 0; i < a->sources; i++) {
     hq_source *s = &a->source[i];
-    if (s->conn || a->connected) timer(a, &at, s->conn ? hq_conn_deadline(s->conn) : s->connect_at);
+    if (s->conn && hq_conn_deadline(s->conn) < at) at = hq_conn_deadline(s->conn);
+    if (s->conn && hq_conn_state(s->conn) == HQ_CONN_BROKEN) at = a->stepped_at;
+    if (!s->conn && a->connected) timer(a, &at, s->connect_at);
     if (idle) timer(a, &at, s->look_at);
     if (s->conn && n < cap) a->polled[n++] = s->conn;
   }
@@ -407,8 +429,9 @@ static uint32_t prepare(void *self, struct pollfd *fds, uint32_t cap, int64_t *d
   if (idle) {
     int64_t due = hq_tend_next(a);
     timer(a, &at, due > a->hold_until ? due : a->hold_until);
+    timer(a, &at, a->hold_until);
     if (a->suspect_since) timer(a, &at, a->suspect_since + a->config.lease);
-    if (a->asks) at = a->stepped_at;
+    if ((a->asks || a->work.first || a->done.first) && a->hold_until <= a->stepped_at) at = a->stepped_at;
   }
   pthread_mutex_lock(&a->lock);
   timer(a, &at, a->timeout_at);
@@ -479,8 +502,10 @@ static void ended(void *self) {
   hq_waitq_wake_all(&a->syncers);
   hq_waitq_wake_all(&a->closers);
   hq_waitq_wake_all(&a->event_takers);
-  if (a->event_fd_used && !a->event_fd_set) hq_notice_set(&a->event_fd);
-  a->event_fd_set = true;
+  if (a->event_fd_used && !a->event_fd_set) {
+    a->event_fd_set = true;
+    hq_notice_set(&a->event_fd);
+  }
   pthread_mutex_unlock(&a->lock);
   hq_actor_unref(a);
 }

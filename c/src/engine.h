@@ -90,7 +90,7 @@ struct hq_source {
 };
 
 enum hq_op { HQ_OP_HELD, HQ_OP_TAKE, HQ_OP_LPOP, HQ_OP_DONE, HQ_OP_BEAT, HQ_OP_MINE, HQ_OP_REAP, HQ_OP_PROMOTE,
-             HQ_OP_CTL_LOOK, HQ_OP_CTL_CANCEL, HQ_OP_CTL_REMOVE, HQ_OP_STOP_LOOK, HQ_OP_PLAIN };
+             HQ_OP_CTL_LOOK, HQ_OP_CTL_CANCEL, HQ_OP_CTL_REMOVE, HQ_OP_STOP_LOOK, HQ_OP_UNBLOCK, HQ_OP_PLAIN };
 /* What a command of the pipeline was for. */
 typedef struct hq_item {
   int op;
@@ -203,6 +203,7 @@ hq_item *hq_engine_item(heroq_actor *a, int op, hq_source *s, hq_held *h); /* be
 bool hq_engine_list(heroq_actor *a, hq_held *h);
 void hq_engine_event(heroq_actor *a, const char *what, const hq_held *h);
 void hq_engine_update_fd(heroq_actor *a);       /* lock held */
+void hq_engine_offer(heroq_actor *a);           /* lock held: what is ready may be handed out, wake takers for it */
 void hq_engine_hold(heroq_actor *a, const hq_reply *r); /* the server cannot do it now: back off */
 bool hq_engine_can_hand_out(const heroq_actor *a); /* lock held */
 void hq_actor_unref(heroq_actor *a);

@@ -64,7 +64,6 @@ static void through(hq_held *h) {
 /* The run has ended in the hash: answer who waits, then DONE or BURY. */
 static void ended(hq_held *h, hq_slice reply_to, hq_slice payload, hq_slice reason) {
   replace(&h->reason, reason);
-  replace(&h->reply_payload, payload);
   if (!reply_to.n && h->actor->config.reply_always) {
     hq_buf key = {0};
     hq_key_reply_of(&key, h->id);
@@ -72,10 +71,12 @@ static void ended(hq_held *h, hq_slice reply_to, hq_slice payload, hq_slice reas
     hq_buf_free(&key);
   } else
     replace(&h->reply_to, reply_to);
-  if (h->reply_to.p)
-    hq_settle_work(h->actor, h, HQ_ST_REPLY);
-  else
+  if (!h->reply_to.p) {
     through(h);
+    return;
+  }
+  replace(&h->reply_payload, payload);
+  hq_settle_work(h->actor, h, HQ_ST_REPLY);
 }
 
 /* ---- commands ---- */
@@ -162,19 +163,22 @@ static void count(heroq_actor *a, int64_t *counter) {
   pthread_mutex_unlock(&a->lock);
 }
 
-static void acknowledged(hq_held *h) {
+static void tell(hq_held *h, int outcome) {
   heroq_actor *a = h->actor;
-  if (!h->sync) return;
+  if (!h->sync || h->outcome) return;
   pthread_mutex_lock(&a->lock);
-  h->outcome = 1;
+  h->outcome = outcome;
   hq_waitq_wake_all(&a->syncers);
   pthread_mutex_unlock(&a->lock);
 }
+
+static void acknowledged(hq_held *h) { tell(h, 1); }
 
 /* The result was refused: it belongs to a run that is not the newest. The next claim says what becomes of the id. */
 static void stale(hq_held *h) {
   heroq_actor *a = h->actor;
   count(a, &a->stale);
+  tell(h, -1);
   hq_engine_event(a, "stale", h);
   if (a->config.canonical)
     hq_held_drop(h);
@@ -189,6 +193,11 @@ static void ready(hq_held *h, const hq_claim *claim) {
     hq_settle_work(a, h, HQ_ST_UNCLAIM);
     return;
   }
+  if (!h->tabled) { /* its lease went while the claim was under way: nobody may run it here */
+    h->settle = HQ_BY_ENGINE;
+    hq_settle_work(a, h, HQ_ST_UNCLAIM);
+    return;
+  }
   h->job->token = h->number;
   h->max_retries = heroq_job_retries(h->job) >= 0 ? heroq_job_retries(h->job) : a->config.retries;
   h->stage = HQ_ST_READY;
@@ -199,22 +208,23 @@ static void claimed(hq_held *h, const hq_reply *r) {
   heroq_actor *a = h->actor;
   hq_claim c;
   a->incoming--;
-  if (hq_reply_is_error(r, "WRONGTYPE")) {
+  bool bad = hq_reply_is_error(r, "WRONGTYPE"), understood = !bad && hq_get_claim(r, &c);
+  if (a->config.canonical && (!understood || c.verdict == HQ_MISSING)) { /* BLPOP has taken it: nobody knows it any more */
+    hq_client_event(a->client, HQ_WARNING, HEROQ_E_NOT_FOUND, "%s: no usable hash, the id is dropped", h->job_key);
+    hq_held_drop(h);
+    return;
+  }
+  if (bad) {
     hq_settle_bury(h, "bad_hash");
     return;
   }
-  if (!hq_get_claim(r, &c)) { /* the server found nonsense where it wants a number, or worse */
+  if (!understood) { /* the server found nonsense where it wants a number, or worse */
     hq_settle_again(h, MISSING_FIRST_MS, HQ_AGAIN_MISSING, MISSING_TIMES, 0);
     replace(&h->reason, hq_slice_of("bad_hash"));
     return;
   }
   switch (c.verdict) {
     case HQ_MISSING:
-      if (a->config.canonical) { /* BLPOP has taken it: nobody knows it any more */
-        hq_client_event(a->client, HQ_WARNING, HEROQ_E_NOT_FOUND, "%s: no such hash, the id is dropped", h->job_key);
-        hq_held_drop(h);
-        break;
-      }
       replace(&h->reason, hq_slice_of("missing_hash"));
       hq_settle_again(h, MISSING_FIRST_MS, HQ_AGAIN_MISSING, MISSING_TIMES, 0);
       break;
@@ -280,7 +290,7 @@ static void failed(hq_held *h, const hq_reply *r) {
   acknowledged(h);
   if (e.verdict == 0) {
     count(a, &a->failed);
-    ended(h, e.reply_to, h->payload, e.reason);
+    ended(h, e.reply_to, e.payload.p && e.payload.n ? e.payload : h->payload, e.reason);
     return;
   }
   count(a, &a->retried);
@@ -298,9 +308,10 @@ static void unclaimed(hq_held *h, const hq_reply *r) {
   heroq_actor *a = h->actor;
   hq_ended e;
   if (!hq_get_ended(r, &e)) e.verdict = 0;
+  count(a, &a->released);
   if (e.verdict == 2) {
     acknowledged(h);
-    ended(h, e.reply_to, hq_slice_of("cancelled"), no_slice);
+    ended(h, e.reply_to, e.payload, no_slice);
   } else if (h->settle == HQ_BY_DROP)
     hq_settle_again(h, hq_jitter(a->config.backoff), HQ_AGAIN_DROPPED, a->config.max_recoveries, 0);
   else
@@ -309,14 +320,18 @@ static void unclaimed(hq_held *h, const hq_reply *r) {
 
 static void again(hq_held *h, const hq_reply *r) {
   if (hq_reply_int(r, 0) != 2) {
-    if (h->settle == HQ_BY_RELEASE || h->settle == HQ_BY_DROP || h->settle == HQ_BY_ENGINE)
-      count(h->actor, &h->actor->released);
     acknowledged(h);
     hq_held_drop(h);
   } else if (h->retry_why == HQ_AGAIN_DROPPED)
     hq_settle_work(h->actor, h, HQ_ST_KILL);
   else
     hq_settle_work(h->actor, h, HQ_ST_BURY); /* with the reason that was noted */
+}
+
+static void pushed_back(hq_held *h) {
+  count(h->actor, &h->actor->released);
+  acknowledged(h);
+  hq_held_drop(h);
 }
 
 /* Errors that time may heal: the command is sent again after a pause. */
@@ -342,7 +357,7 @@ void hq_settle_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
     case HQ_ST_LOOK: looked(h, r); break;
     case HQ_ST_FINISH: finished(h, r); break;
     case HQ_ST_FAIL: a->config.canonical ? finished(h, r) : failed(h, r); break;
-    case HQ_ST_UNCLAIM: a->config.canonical ? again(h, NULL) : unclaimed(h, r); break;
+    case HQ_ST_UNCLAIM: a->config.canonical ? pushed_back(h) : unclaimed(h, r); break;
     case HQ_ST_KILL: killed(h, r); break;
     case HQ_ST_REPLY: through(h); break;
     case HQ_ST_RETRY: again(h, r); break;

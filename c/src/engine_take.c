@@ -108,7 +108,7 @@ void hq_held_drop(hq_held *h) {
     a->unsettled--;
     a->pending_bytes -= (int64_t)h->payload.n;
   }
-  if (!h->outcome) h->outcome = -1;
+  if (!h->outcome && !a->stop) h->outcome = -1; /* at the end of the thread it is in doubt instead */
   if (h->sync) hq_waitq_wake_all(&a->syncers);
   if (!a->held) hq_waitq_wake_all(&a->closers);
   pthread_mutex_unlock(&a->lock);
@@ -118,7 +118,7 @@ void hq_held_drop(hq_held *h) {
 /* ---- how much to take ---- */
 
 static bool wanted(const heroq_actor *a, int64_t now) {
-  return a->takers.count || now < a->wish_until || (a->fd_used && hq_engine_can_hand_out(a));
+  return hq_engine_can_hand_out(a) && (a->takers.count || now < a->wish_until || a->fd_used);
 }
 
 int32_t hq_take_room(heroq_actor *a, int64_t now) {
@@ -129,6 +129,7 @@ int32_t hq_take_room(heroq_actor *a, int64_t now) {
     int64_t demand = a->takers.count;
     if (a->fd_used && hq_engine_can_hand_out(a)) demand += most ? most - a->out : 1;
     if (!demand && now < a->wish_until) demand = 1;
+    if (most && demand > most - a->out) demand = most > a->out ? most - a->out : 0;
     int64_t ahead = now - a->rate_since > RATE_STALE_MS ? 0 : (int64_t)(a->rate * AHEAD_MS);
     if (ahead > a->config.prefetch) ahead = a->config.prefetch;
     room = demand + ahead - a->ready.count - a->incoming;
@@ -167,7 +168,7 @@ void hq_take_put(heroq_actor *a, int64_t now) {
   int32_t room = hq_take_room(a, now), empty = empty_word(a, now);
   for (uint32_t i = 0; i < a->sources; i++) {
     hq_source *s = &a->source[i];
-    if (s->look_at > now && !s->handoff_id.p) continue;
+    if (s->look_at > now) continue;
     if (empty < 0) {
       free_slice(&s->handoff_id); /* the reaper returns it: nothing may be held beside a suspect, or while one waits */
       continue;
@@ -200,7 +201,10 @@ static void adopt(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at)
   pthread_mutex_lock(&a->lock);
   bool draining = a->draining;
   pthread_mutex_unlock(&a->lock);
-  if (!hq_wire_id_ok(id))
+  if (!hq_wire_id_ok(id) && a->config.canonical) {
+    hq_client_event(a->client, HQ_WARNING, HEROQ_E_INVALID, "%s: not an id of a job, it is dropped", h->job_key);
+    hq_held_drop(h);
+  } else if (!hq_wire_id_ok(id))
     hq_settle_bury(h, "bad_id");
   else if (draining && !a->config.canonical)
     hq_settle_again(h, -1, HQ_AGAIN, 0, 0);
@@ -217,6 +221,7 @@ static void take_failed(hq_source *s, const hq_reply *r) {
   hq_client_event(a->client, HQ_WARNING, code, "take: %s", err.text);
   /* out of memory, or an ill queue: the others go on, and so do results */
   s->look_at = hq_mono_ms() + (code == HEROQ_E_WRONG_TYPE ? LOOK_MS : hq_backoff(&s->take_step, 50, 5000));
+  if (a->drain_seen) free_slice(&s->handoff_id); /* the reaper returns it */
   if (code != HEROQ_E_WRONG_TYPE && !hq_reply_is_error(r, "OOM")) hq_engine_hold(a, r);
 }
 

@@ -6,7 +6,7 @@
 #include "errors.h"
 
 #define PROMOTE_MS 1000
-#define PROMOTE_MOST 256
+#define PROMOTE_MOST 128 /* what the script bears */
 #define REAP_MOST 100
 #define SEEN_MS 10000
 #define BEAT_MOST 128
@@ -59,6 +59,11 @@ static bool take_out_of_ready(heroq_actor *a, const hq_held *h) {
   return found;
 }
 
+static void set_payload(hq_held *h, const char *text) {
+  char *copy = hq_strdup(text);
+  h->payload = (hq_slice){copy, copy ? strlen(copy) : 0};
+}
+
 /* Somebody asked the job to stop, and its hash says so. */
 static void stop_held(heroq_actor *a, hq_held *h) {
   bool ready = false;
@@ -67,7 +72,8 @@ static void stop_held(heroq_actor *a, hq_held *h) {
   pthread_mutex_unlock(&a->lock);
   if (ready) {
     h->settle = HQ_BY_ENGINE;
-    hq_settle_work(a, h, HQ_ST_UNCLAIM);
+    if (a->config.canonical) set_payload(h, "cancelled"); /* the request is nowhere else: pushed back it would run */
+    hq_settle_work(a, h, a->config.canonical ? HQ_ST_FAIL : HQ_ST_UNCLAIM);
     return;
   }
   int none = HEROQ_STOP_NONE;
@@ -207,7 +213,7 @@ static void beat_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) 
     return;
   }
   /* lost ones first: what is dropped must not be touched below */
-  for (uint32_t i = 0; i < item->count; i++) a->listed[item->first + i]->renewed_at = a->sent_at;
+  for (uint32_t i = 0; i < item->count; i++) atomic_store(&a->listed[item->first + i]->renewed_at, a->sent_at);
   for (uint32_t i = 0; i < hq_reply_count(beat.lost); i++) {
     hq_held *h = hq_held_find(s, hq_reply_str(hq_reply_at(beat.lost, i)));
     if (h) hq_tend_lost(a, h);
@@ -218,6 +224,9 @@ static void beat_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) 
       ask(a, HQ_OP_STOP_LOOK, h);
   }
   if (!beat.paused && s->paused) s->look_at = 0;
+  pthread_mutex_lock(&a->lock);
+  hq_engine_offer(a); /* withheld while the lease was in doubt */
+  pthread_mutex_unlock(&a->lock);
 }
 
 static void ctl_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
@@ -308,9 +317,7 @@ static void hard_timeout(heroq_actor *a, hq_held *h) {
     a->lost_slots++;
     if (h->occupies) a->out--;
     h->occupies = false;
-    char *text = malloc(8);
-    if (text) memcpy(text, "timeout", 8);
-    h->payload = (hq_slice){text, text ? 7 : 0};
+    set_payload(h, "timeout");
     if (a->config.max_stuck && a->lost_slots >= a->config.max_stuck && !a->stuck_told) {
       a->stuck_told = true;
       hq_waitq_wake_all(&a->takers);

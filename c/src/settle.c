@@ -10,7 +10,7 @@ static void leave_slot(heroq_actor *a, hq_held *h) {
     h->occupies = false;
     a->out--;
     hq_engine_update_fd(a);
-    if (a->config.concurrency && a->ready.first && a->takers.count) hq_waitq_wake_one(&a->takers);
+    if (a->config.concurrency) hq_engine_offer(a);
   }
 }
 
@@ -29,8 +29,8 @@ static heroq_status wait_acknowledged(heroq_actor *a, hq_held *h, heroq_call *ca
   while (!h->outcome && !rc && !a->ended) rc = hq_waitq_wait(&a->syncers, &a->lock, deadline, call);
   if (h->outcome == 1) return hq_ok(err);
   if (h->outcome == -1) return hq_fail(err, HEROQ_E_LOST, "%s: the server refused it as stale", h->job_key);
-  if (a->ended) return hq_fail(err, HEROQ_E_CLOSED, "%s: the actor closed before it was acknowledged", h->job_key);
-  rc = hq_fail(err, rc, "%s: not acknowledged yet, it goes on", h->job_key);
+  rc = a->ended ? hq_fail(err, HEROQ_E_CLOSED, "%s: the actor closed before it was acknowledged", h->job_key)
+                : hq_fail(err, rc, "%s: not acknowledged yet, it goes on", h->job_key);
   hq_error_flag(err, HEROQ_MAYBE_DONE);
   return rc;
 }
@@ -122,6 +122,7 @@ static void dropped(void *taken) {
   if (h->slot_lost) {
     h->slot_lost = false;
     if (--a->lost_slots < a->config.max_stuck) a->stuck_told = false;
+    hq_engine_update_fd(a);
   }
   if (back) {
     h->settle = HQ_BY_DROP;

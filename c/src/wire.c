@@ -132,8 +132,8 @@ heroq_status hq_wire_job_from_hash(hq_slice id, const hq_reply *pairs, heroq_job
 }
 
 heroq_job *hq_wire_job_from_claim(hq_slice id, const char *script_type, const hq_reply *fields, int64_t attempt) {
-  static const int field[] = {HQ_F_SCRIPT,   HQ_F_TIMEOUT,  HQ_F_RETRIES,    HQ_F_CALLER_ID, HQ_F_CONTEXT_ID,
-                              HQ_F_ENV_VARS, HQ_F_LOG_PATH, HQ_F_CREATED_AT, HQ_F_HQ_HEADERS};
+  static const int field[] = {HQ_F_SCRIPT,     HQ_F_TIMEOUT,  HQ_F_RETRIES,   HQ_F_CALLER_ID,
+                              HQ_F_CONTEXT_ID, HQ_F_ENV_VARS, HQ_F_HQ_HEADERS};
   _Static_assert(sizeof field / sizeof *field == HQ_CLAIM_FIELD_COUNT, "as HQ_CLAIM_FIELDS");
   hq_slice value[HQ_CLAIM_FIELD_COUNT], type = hq_slice_of(script_type);
   size_t size = id.n + 1 + type.n + 1;

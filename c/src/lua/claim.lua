@@ -7,7 +7,7 @@
 -- Repeat: the token stands there, the same answer.
 -- @include read
 local n, count = 1, '1'
-if status ~= 'dispatched' or held or failed or attempt then
+if status ~= 'dispatched' or held or attempt then -- else nobody of ours had it yet
   -- @include guard
   n = num(attempt) + 1
   count = whole(n)

@@ -5,7 +5,7 @@
 -- Repeat: the same.
 local call = redis.call
 local v = redis.pcall('HMGET', KEYS[1], 'status', 'hq_token', 'hq_reply_to', 'hq_ttl', 'output', 'error',
-  'script', 'timeout', 'retries', 'callerId', 'contextId', 'env_vars', 'log_path', 'createdAt', 'hq_headers')
+  'script', 'timeout', 'retries', 'callerId', 'contextId', 'env_vars', 'hq_headers')
 if v.err then return v end
 local status, held, reply_to, life, output, err, script = unpack(v, 1, 7)
 if not status and not script then return {-1} end
@@ -22,4 +22,4 @@ if held or output or err then
   call('HDEL', KEYS[1], 'hq_token', 'output', 'error')
   call('PERSIST', KEYS[1])
 end
-return {1, {unpack(v, 7, 15)}}
+return {1, {unpack(v, 7, 13)}}

@@ -15,6 +15,12 @@ local out, ids, inho = {'OK'}, {}, false
 if hid ~= '' then
   local tok = call('HGET', holders, hid)
   if tok and string.match(tok, ':(.*)$') == actor then
+    -- Still in the handoff: a copy of what this actor holds, and looked at again later like every copy.
+    if call('LPOS', handoff, hid) then
+      local r = redis.pcall('ZADD', delayed, 'LT', whole(now + tonumber(ARGV[5])), hid)
+      if type(r) == 'table' then return r end
+      call('LREM', handoff, 1, hid)
+    end
     return {num(call('HGET', recoveries, hid)) >= 2 and 'ALONE' or 'OK', hid, tok}
   end
   inho = call('LPOS', handoff, hid)
@@ -68,9 +74,18 @@ for i, id in ipairs(ids) do
 end
 if #zd > 0 then call('ZCARD', delayed) end
 if #zl > 0 then
-  local r = redis.pcall('ZADD', leases, unpack(zl))
+  -- The server keeps a small hash or zset as a list and searches it for every id. A long name makes it a table, and a
+  -- table it stays while there is anything in it.
+  local many = #zl >= 32 and string.rep(' ', 65)
+  local r = redis.pcall('ZADD', leases, due, many or zl[2])
   if type(r) == 'table' then return r end
+  call('ZADD', leases, unpack(zl))
+  if many then
+    call('ZREM', leases, many)
+    call('HSET', holders, '', many)
+  end
   call('HSET', holders, unpack(hh))
+  if many then call('HDEL', holders, '') end
   call('HSET', meta, 'seq', whole(seq))
 end
 if #zd > 0 then

@@ -1,5 +1,6 @@
 -- Answers every case in which CLAIM or KILL is not to go on. ARGV: token queue over.
 local tok, q = ARGV[1], ARGV[2]
+local queue, failed = unpack(call('HMGET', KEYS[1], 'hq_queue', 'hq_failed'))
 -- @include state
 -- @include num
 local function seqof(token) return num(string.match(token, '^(%d+):')) end
