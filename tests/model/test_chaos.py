@@ -1,0 +1,26 @@
+"""A short run of the simulator, and the proof that its checker can fail. All modes: chaos.py all 10."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def chaos(mode: str, seconds: int) -> str:
+    program = Path(__file__).with_name("chaos.py")
+    argv = [sys.executable, str(program), mode, str(seconds), "1"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_the_protocol_keeps_its_promise() -> None:
+    assert chaos("full", 8).startswith("PASS")
+
+
+@pytest.mark.parametrize("mode", ["drophold", "nofence", "unclaimstop", "killsame"])
+def test_a_broken_rule_is_found(mode: str) -> None:
+    answer = chaos(mode, 0)
+    assert answer.startswith("FAIL") and "PROBE" in answer
