@@ -1,0 +1,139 @@
+"""The installed library, as a stranger uses it: through pkg-config and through find_package, shared and static, also
+after the installed tree was moved. The examples are built against it and run against a private server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.server import Server, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EXAMPLES = ROOT / "examples"
+BUILD = Path(os.environ.get("HEROQ_BUILD_DIR", ROOT / "build" / "debug"))
+
+
+def run(*argv: str | Path, **environment: str) -> str:
+    done = subprocess.run(
+        [str(a) for a in argv], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+    assert done.returncode == 0, f"{' '.join(str(a) for a in argv)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def install(prefix: Path) -> Path:
+    run("cmake", "--install", BUILD, "--prefix", prefix)
+    return prefix
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(tmp_path_factory.mktemp("installed") / "prefix")
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("moved")
+    (folder / "elsewhere").mkdir()
+    return install(folder / "prefix").rename(folder / "elsewhere" / "tree")
+
+
+@pytest.fixture(params=["installed", "moved"])
+def prefix(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.getfixturevalue(request.param)
+    return path
+
+
+def by_pkg_config(prefix: Path, folder: Path, static: bool) -> None:
+    pkgconfig, flags = prefix / "lib" / "pkgconfig", ["--cflags", "--libs"]
+    if static:  # as a distribution's static-only package: the archive alone
+        prefix = Path(shutil.copytree(prefix, folder / "static", symlinks=True))
+        for library in prefix.glob("lib/libheroq.so*"):
+            library.unlink()
+        pkgconfig, flags = prefix / "lib" / "pkgconfig", ["--static", *flags]
+    for example in ("actor", "supervisor"):
+        line = f"cc '{EXAMPLES}/{example}.c' -o '{folder}/{example}' $(pkg-config {' '.join(flags)} heroq)"
+        run("sh", "-ec", line, PKG_CONFIG_PATH=str(pkgconfig))
+
+
+def by_find_package(prefix: Path, folder: Path, static: bool) -> None:
+    run("cmake", "-S", EXAMPLES, "-B", folder, f"-DCMAKE_PREFIX_PATH={prefix}", f"-DHEROQ_EXAMPLES_STATIC={static}")
+    run("cmake", "--build", folder)
+
+
+def needs_shared_library(program: Path) -> bool:
+    return "libheroq.so.0" in run("readelf", "-dW", program)
+
+
+@pytest.fixture
+def start(prefix: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def starter(*argv: str | Path) -> subprocess.Popen[str]:
+        environment = {**os.environ, "LD_LIBRARY_PATH": str(prefix / "lib")}
+        command = [str(a) for a in argv]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        started.append(process)
+        return process
+
+    yield starter
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("static", [False, True], ids=["shared", "static"])
+@pytest.mark.parametrize("build", [by_pkg_config, by_find_package])
+def test_examples_build_and_run(
+    build: Callable[[Path, Path, bool], None],
+    static: bool,
+    prefix: Path,
+    tmp_path: Path,
+    server: Server,
+    start: Callable[..., subprocess.Popen[str]],
+) -> None:
+    build(prefix, tmp_path, static)
+    assert needs_shared_library(tmp_path / "actor") is not static
+
+    actor = start(tmp_path / "actor", server.url, "osis")
+    supervisor = start(tmp_path / "supervisor", server.url, "osis", "one two three\nfour\n")
+    out, errors = supervisor.communicate(timeout=20)
+    assert (out, errors, supervisor.returncode) == ("2 lines, 4 words, 19 bytes\n", "", 0)
+
+    failing = start(tmp_path / "supervisor", server.url, "osis", "")
+    out, errors = failing.communicate(timeout=20)
+    assert (out, failing.returncode) == ("", 2)
+    assert "the script is empty" in errors
+
+    actor.send_signal(signal.SIGTERM)
+    out, errors = actor.communicate(timeout=20)
+    assert (errors, actor.returncode) == ("", 0)
+    assert "attempt 1: 2 lines, 4 words, 19 bytes" in out
+    wait_until(lambda: not server.command("CLIENT", "LIST", "TYPE", "normal").count(b"\n") > 1, 5, "no client left")
+
+
+@pytest.mark.parametrize("program", ["actor", "supervisor"])
+def test_examples_say_what_is_wrong(
+    program: str, installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_pkg_config(installed, tmp_path, False)
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(installed / "lib"))
+    for url, wanted in (("redis://127.0.0.1:1", "127.0.0.1:1"), ("http://nowhere", "redis://")):
+        done = subprocess.run([tmp_path / program, url], capture_output=True, text=True, check=False, timeout=20)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"{program}: ")
+        assert done.stderr.count("\n") == 1
+        assert wanted in done.stderr
+
+
+def test_package_names_its_version(installed: Path) -> None:
+    header = (installed / "include/heroq/base.h").read_text()
+    parts = [line.split()[-1] for line in header.splitlines() if line.startswith("#define HEROQ_VERSION_M")]
+    patch = next(line.split()[-1] for line in header.splitlines() if line.startswith("#define HEROQ_VERSION_PATCH"))
+    version = run("pkg-config", "--modversion", "heroq", PKG_CONFIG_PATH=str(installed / "lib/pkgconfig")).strip()
+    assert version == ".".join([*parts, patch])
