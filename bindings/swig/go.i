@@ -1,0 +1,4 @@
+/* Go. */
+%module heroq
+%include "errors.i"
+%include "heroq.i"

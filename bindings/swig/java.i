@@ -1,0 +1,4 @@
+/* Java. */
+%module heroq
+%include "errors.i"
+%include "heroq.i"

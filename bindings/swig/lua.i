@@ -1,0 +1,4 @@
+/* Lua. */
+%module heroq
+%include "errors.i"
+%include "heroq.i"

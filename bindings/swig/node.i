@@ -1,0 +1,4 @@
+/* Node.js (Node-API). */
+%module heroq
+%include "errors.i"
+%include "heroq.i"

@@ -1,0 +1,4 @@
+/* Perl. */
+%module heroq
+%include "errors.i"
+%include "heroq.i"

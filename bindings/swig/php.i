@@ -1,0 +1,4 @@
+/* PHP. */
+%module heroq
+%include "errors.i"
+%include "heroq.i"

@@ -1,0 +1,4 @@
+/* Ruby. */
+%module heroq
+%include "errors.i"
+%include "heroq.i"

@@ -1,0 +1,4 @@
+/* Tcl. */
+%module heroq
+%include "errors.i"
+%include "heroq.i"

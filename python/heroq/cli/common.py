@@ -1,0 +1,114 @@
+"""What the commands share: their options, what goes in, what comes out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..client import Client
+from ..errors import InvalidError
+from ..supervisor import Supervisor
+
+Url = Annotated[
+    str | None,
+    typer.Option("--url", envvar="HEROQ_URL", show_default=False, help="The server, redis://… or unix://…"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Type = Annotated[str, typer.Option("--type", "-t", help="Script type: which kind of actor runs it.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", "-o", metavar="NAME=VALUE", help="An option of the library, such as retries=3 or delay=10s."),
+]
+Env = Annotated[
+    list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="An environment variable of the script.")
+]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
+
+
+def client(url: str | None) -> Client:
+    return Client(url)
+
+
+def supervisor(url: str | None) -> Supervisor:
+    return Supervisor(url)
+
+
+def pairs(items: Sequence[str] | None) -> dict[str, str]:
+    """NAME=VALUE, … as a dict."""
+    out = {}
+    for item in items or ():
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise InvalidError(f"{item!r} is not NAME=VALUE")
+        out[name] = value
+    return out
+
+
+def script_of(argument: str) -> bytes:
+    """The script: the argument itself, "-" standard input, "@file" a file."""
+    if argument == "-":
+        return sys.stdin.buffer.read()
+    if argument.startswith("@"):
+        try:
+            return Path(argument[1:]).read_bytes()
+        except OSError as error:
+            raise InvalidError(f"cannot read {argument[1:]}: {error.strerror}") from None
+    return argument.encode(errors="surrogateescape")
+
+
+def plain(value: object) -> Any:
+    """A value as JSON has it; bytes that are no text become {"base64": …}, as in the library's own JSON."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            import base64
+
+            return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, dict):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def put_json(value: object) -> None:
+    print(json.dumps(plain(value), ensure_ascii=False))
+
+
+def put_bytes(data: bytes) -> None:
+    """Byte for byte; a person's terminal gets a last newline."""
+    sys.stdout.buffer.write(data)
+    if sys.stdout.isatty() and not data.endswith(b"\n"):
+        sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
+
+
+def shown(value: object) -> str:
+    """One line for a person: control characters out, not too long."""
+    if value is None:
+        return ""
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return "".join(c if c.isprintable() else "·" for c in text)
+
+
+def put_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """A table on a terminal, tab-separated lines elsewhere."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(shown(cell) for cell in row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, title=title, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text(shown(cell)) for cell in row))
+    Console().print(table)

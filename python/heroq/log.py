@@ -1,0 +1,5 @@
+"""The package's logger, "heroq"."""
+
+import logging
+
+log = logging.getLogger("heroq")

@@ -1,0 +1,79 @@
+"""A queue as people see it: what waits, runs, is delayed or dead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from . import _heroq, options
+from .client import Client, Closing, client_of
+
+if TYPE_CHECKING:
+    from .embedded import Embedded
+
+
+def list_queues(client: Client) -> Iterator[dict[str, Any]]:
+    """Rows of queue, script_type, group, instance, waiting, in_flight, delayed, dead, paused, actors, oldest."""
+    page = _heroq.heroq_queue_list(client._handle, None)
+    yield from page["rows"]
+
+
+class Queue(Closing):
+    """The queue of a script type, or of a group, or of an instance."""
+
+    def __init__(
+        self,
+        script_type: str,
+        server: Client | Embedded | str | None = None,
+        *,
+        group: str | None = None,
+        instance: str | None = None,
+        **opts: options.Value | None,
+    ):
+        self.client, self._owns_client = client_of(server, opts)
+        self._handle = _heroq.heroq_queue_open(self.client._handle, script_type, group, instance)
+        super().__init__()
+
+    @property
+    def key(self) -> str:
+        return _heroq.heroq_queue_key(self._handle)
+
+    def stats(self) -> dict[str, Any]:
+        """waiting, handoff, in_flight, delayed, dead, paused, actors, …"""
+        return _heroq.heroq_queue_stats(self._handle)
+
+    def __len__(self) -> int:
+        """How many jobs wait."""
+        waiting: int = self.stats()["waiting"]
+        return waiting
+
+    def __bool__(self) -> bool:
+        return True
+
+    def page(self, what: str = "waiting", count: int = 100) -> Iterator[dict[str, Any]]:
+        """Entries of waiting, in_flight, delayed, dead or actors: id, and time, holder, reason where they exist."""
+        handle = options.handle({"count": count})
+        cursor: str | None = None
+        while cursor != "0":
+            page = _heroq.heroq_queue_page(self._handle, what, cursor, handle)
+            yield from page["rows"]
+            cursor = page["cursor"]
+
+    def pause(self) -> None:
+        _heroq.heroq_queue_pause(self._handle)
+
+    def resume(self) -> None:
+        _heroq.heroq_queue_resume(self._handle)
+
+    def purge_dead(self, job_id: str | None = None) -> int:
+        """Takes an entry, or all of them, out of the dead letters; answers how many."""
+        return _heroq.heroq_queue_purge_dead(self._handle, job_id)
+
+    def tend(self) -> dict[str, Any]:
+        """Does what idle actors do: makes due jobs ready and returns those of dead actors."""
+        return _heroq.heroq_queue_tend(self._handle)
+
+    def close(self) -> None:
+        _heroq.heroq_queue_close(self._handle)
+        if self._owns_client:
+            self.client.close()

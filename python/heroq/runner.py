@@ -1,0 +1,166 @@
+"""Runs handlers on threads until the process is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from .actor import Actor
+from .client import Client, client_of
+from .errors import ClosedError, HeroqError, StateError
+from .handler import Handler, handle
+from .job import Job
+from .log import log
+from .options import Value
+
+if TYPE_CHECKING:
+    from .embedded import Embedded
+
+_LOOK = 0.2  # seconds between looks at threads and parent
+
+
+class Runner:
+    """Actors for some handlers, with threads that take and handle their jobs."""
+
+    def __init__(
+        self,
+        handlers: Iterable[Handler[[Job], Any]],
+        server: Client | Embedded | str | None = None,
+        *,
+        threads: int = 1,
+        grace: float = 30.0,
+        **opts: Value | None,
+    ):
+        found = list(handlers)
+        if not found or not all(isinstance(one, Handler) for one in found):
+            raise TypeError("heroq.run wants functions decorated with @heroq.actor(...)")
+        if threads < 1:
+            raise ValueError("threads must be 1 or more")
+        self.grace = grace
+        self.failure: HeroqError | None = None
+        self._client, self._owns_client = client_of(server, opts)
+        self._actors: list[Actor] = []
+        self._threads: list[threading.Thread] = []
+        try:
+            for one in found:
+                self._add(one, threads, opts)
+        except BaseException:
+            self.close(0.0)
+            raise
+
+    def _add(self, one: Handler[[Job], Any], threads: int, opts: dict[str, Value | None]) -> None:
+        label = f"{one.label}.{socket.gethostname()}.{os.getpid()}"[:256]
+        actor = Actor(
+            self._client,
+            actor_id=label,
+            types=one.types,
+            **{"concurrency": threads, **one.options, **{k: v for k, v in opts.items() if v is not None}},
+        )
+        self._actors.append(actor)
+        for i in range(threads):
+            thread = threading.Thread(
+                target=self._work, args=(actor, one.function), name=f"{one.label}-{i}", daemon=True
+            )
+            self._threads.append(thread)
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self, actor: Actor, function: Callable[[Job], Any]) -> None:
+        try:
+            while True:
+                job = actor.take()
+                if job is not None:
+                    handle(function, job)
+                    job = None  # not kept while waiting for the next one
+        except ClosedError:
+            pass
+        except HeroqError as error:  # such as: too many handlers hang
+            self.failure = error
+            log.error("%s", error)
+
+    @property
+    def running(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
+    def drain(self, grace: float) -> None:
+        for actor in self._actors:
+            actor.drain(grace)
+
+    def join(self, seconds: float) -> None:
+        """Waits for the threads, as long as it takes their handlers, at most so long."""
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, end - time.monotonic()))
+
+    def close(self, grace: float) -> None:
+        for actor in self._actors:
+            try:
+                actor.close(grace)
+            except StateError:
+                pass
+        if self._owns_client:
+            self._client.close()
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Until `should_stop`, or the actors end; then drains. An exception (Ctrl-C) ends it at once."""
+        self.start()
+        try:
+            while self.running and not should_stop():
+                time.sleep(_LOOK)
+            self.drain(self.grace)
+            self.join(self.grace + 1.0)
+        except BaseException:
+            self.drain(0.0)
+            self.close(0.0)
+            raise
+        self.close(1.0)
+        if self.failure is not None:
+            raise self.failure
+
+
+def run(
+    *handlers: Handler[[Job], Any],
+    server: Client | Embedded | str | None = None,
+    threads: int = 1,
+    grace: float = 30.0,
+    **opts: Value | None,
+) -> None:
+    """Handles jobs until SIGTERM, which drains (what runs has `grace` seconds), or Ctrl-C, which ends it at once.
+
+    Each handler has an actor of its own and `threads` threads. Options are those of an actor, for all handlers.
+    """
+    runner = Runner(handlers, server, threads=threads, grace=grace, **opts)
+    with Terminated() as terminated:
+        runner.run(terminated.is_set)
+
+
+class Terminated:
+    """Notes SIGTERM while it is in use. In other threads than the main one it notes nothing."""
+
+    def __init__(self) -> None:
+        self._set = False
+        self._before: Any = None
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def _on_signal(self, signo: int, frame: FrameType | None) -> None:
+        self._set = True
+
+    def __enter__(self) -> Terminated:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)

@@ -1,0 +1,160 @@
+"""Creates, starts, awaits and stops jobs."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from . import _heroq, options
+from .client import Client, Closing, client_of
+from .errors import CancelledError, InvalidError, PartialError
+from .job import Data, Job, id_of
+
+if TYPE_CHECKING:
+    from .embedded import Embedded
+
+#: jobs that go to the server in one call of submit_many
+_BATCH = 2000
+
+
+class Supervisor(Closing):
+    """`server`: a URL (None: HEROQ_URL, else redis://localhost), a Client, or an embedded server.
+
+    Every call is one round trip, from any number of threads. Where a method takes a job it takes its id too.
+    """
+
+    def __init__(self, server: Client | Embedded | str | None = None, **opts: options.Value | None):
+        self.client, self._owns_client = client_of(server, opts)
+        self._handle = _heroq.heroq_supervisor_open(self.client._handle, options.handle(opts))
+        super().__init__()
+
+    def close(self) -> None:
+        _heroq.heroq_supervisor_close(self._handle)
+        if self._owns_client:
+            self.client.close()
+
+    # ---- making and starting ----
+    def create_job(self, script: Data | Job, script_type: str | None = None, **job: Any) -> Job:
+        """Stores the job's hash and does not start it. Keywords: as Job takes them."""
+        made = _job(script, script_type, job)
+        _heroq.heroq_supervisor_create_job(self._handle, made._handle)
+        return made
+
+    def start_job(self, job: Job | str, script_type: str | None = None, **opts: options.Value | None) -> None:
+        """Starts a stored job. Options: group, instance, delay, at, urgent."""
+        if isinstance(job, Job) and script_type is None:
+            script_type = job.script_type
+        _heroq.heroq_supervisor_start_job(self._handle, id_of(job), script_type, options.handle(opts))
+
+    def submit(self, script: Data | Job, script_type: str | None = None, **job: Any) -> Job:
+        """create_job and start_job in one round trip."""
+        made = _job(script, script_type, job)
+        _heroq.heroq_supervisor_submit(self._handle, made._handle)
+        return made
+
+    def submit_many(
+        self, scripts: Iterable[Data | Job], script_type: str | None = None, **opts: options.Value | None
+    ) -> list[str]:
+        """Submits an iterable of scripts, or of Jobs, pipelined, and returns their ids in the same order.
+
+        The options are those of a job, the same for all scripts. If some fail the others are submitted, and PartialError
+        tells which did not.
+        """
+        flat = tuple(itertools.chain.from_iterable(options.pairs(opts)))
+        ids: list[str] = []
+        failed: dict[int, str] = {}
+        rest = iter(scripts)
+        while batch := [item._handle if isinstance(item, Job) else item for item in itertools.islice(rest, _BATCH)]:
+            jobs = _heroq.jobs_from(script_type, batch, flat)
+            try:
+                _heroq.heroq_supervisor_submit_many(self._handle, jobs)
+            except PartialError as error:
+                last = error
+                for i in range(len(batch)):
+                    status = _heroq.heroq_jobs_status(jobs, i)
+                    if status != _heroq.HEROQ_OK:
+                        failed[len(ids) + i] = _heroq.heroq_status_name(status)
+            ids += _heroq.jobs_ids(jobs)
+        if failed:
+            last.ids, last.failed = ids, failed
+            raise last
+        return ids
+
+    # ---- waiting for results ----
+    def run_job_and_await_result(
+        self, script: Data | Job, script_type: str | None = None, *, timeout: float | None = None, **job: Any
+    ) -> bytes:
+        """Submits the job and waits for its output, at most `timeout` seconds: TimeoutError, and the job goes on.
+
+        JobFailed has the job's error. For a limit of the run itself make the Job, with its own timeout, first.
+        """
+        made = _job(script, script_type, job)
+        end = None if timeout is None else time.monotonic() + timeout
+        try:
+            return _heroq.heroq_supervisor_run_job_and_await_result(self._handle, made._handle, options.milliseconds(timeout))
+        except CancelledError as error:  # by a signal whose handler raised nothing
+            if not error.maybe_done:
+                _heroq.heroq_supervisor_submit(self._handle, made._handle)
+            return self._await(made.id, end)
+
+    def await_result(self, job: Job | str, *, timeout: float | None = None) -> bytes:
+        """The same for a job that was started before."""
+        return self._await(id_of(job), None if timeout is None else time.monotonic() + timeout)
+
+    def _await(self, job_id: str, end: float | None) -> bytes:
+        while True:
+            left = None if end is None else end - time.monotonic()
+            try:
+                return _heroq.heroq_supervisor_await_result(self._handle, job_id, options.milliseconds(left))
+            except CancelledError:
+                continue  # by a signal whose handler raised nothing
+
+    # ---- looking ----
+    def get_job(self, job: Job | str) -> Job:
+        """The job as it is now."""
+        return Job._of(_heroq.heroq_supervisor_get_job(self._handle, id_of(job)))
+
+    def get_status(self, job: Job | str) -> str:
+        return _heroq.heroq_supervisor_get_status(self._handle, id_of(job)).decode()
+
+    def get_output(self, job: Job | str) -> bytes | None:
+        """None while there is none."""
+        return _heroq.heroq_supervisor_get_output(self._handle, id_of(job))
+
+    def get_error(self, job: Job | str) -> bytes | None:
+        return _heroq.heroq_supervisor_get_error(self._handle, id_of(job))
+
+    def list_jobs(self, *, status: str | None = None, type: str | None = None, count: int | None = None) -> Iterator[dict[str, Any]]:  # noqa: A002
+        """Rows of id, status, script_type, created, size. A job may come twice, as a scan has it; `count` = rows a round trip."""
+        handle = options.handle({"status": status, "type": type, "count": count})
+        cursor: str | None = None
+        while cursor != "0":
+            page = _heroq.heroq_supervisor_list_jobs(self._handle, cursor, handle)
+            yield from page["rows"]
+            cursor = page["cursor"]
+
+    # ---- ending ----
+    def stop_job(self, job: Job | str) -> str:
+        """Asks a job to stop. "cancelled" (it had not started), "stopping", "asked" (a foreign actor has it) or "ended"."""
+        outcome: str = _heroq.heroq_supervisor_stop_job(self._handle, id_of(job))["outcome"]
+        return outcome
+
+    def delete_job(self, job: Job | str) -> None:
+        """Removes a job that does not run; StateError (HEROQ_E_BUSY) asks a running one to stop instead."""
+        _heroq.heroq_supervisor_delete_job(self._handle, id_of(job))
+
+    def requeue_job(self, job: Job | str, **opts: options.Value | None) -> None:
+        """Runs a job that has ended again, in the queue it had, else in that of the options type, group, instance."""
+        _heroq.heroq_supervisor_requeue_job(self._handle, id_of(job), options.handle(opts))
+
+
+def _job(script: Data | Job, script_type: str | None, keywords: dict[str, Any]) -> Job:
+    if isinstance(script, Job):
+        if script_type is not None or keywords:
+            raise InvalidError("a Job has its script type and options already")
+        return script
+    if script_type is None:
+        raise InvalidError("script_type is missing: which kind of actor is to run the script?")
+    return Job(script, script_type, **keywords)
