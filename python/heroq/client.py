@@ -37,9 +37,10 @@ class Closing(abc.ABC):
 
 
 class Client(Closing):
-    """A connection pool for all threads. `url` None: HEROQ_URL, else redis://localhost:6379/0."""
+    """A connection pool for all threads. `server`: a URL, or an embedded one; None is HEROQ_URL, else redis://localhost:6379/0."""
 
-    def __init__(self, url: str | None = None, **opts: options.Value | None):
+    def __init__(self, server: Embedded | str | None = None, **opts: options.Value | None):
+        url = server if server is None or isinstance(server, str) else server.url
         self._adopt(_heroq.heroq_client_open(url, options.handle(opts)))
 
     def _adopt(self, handle: Any) -> None:
@@ -77,8 +78,7 @@ def client_of(server: Client | Embedded | str | None, opts: dict[str, options.Va
     """The client for a server, and whether it was made here."""
     if isinstance(server, Client):
         return server, False
-    url = server if server is None or isinstance(server, str) else server.url
-    return Client(url, **opts), True
+    return Client(server, **opts), True
 
 
 def _close_all() -> None:

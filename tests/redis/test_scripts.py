@@ -1096,12 +1096,22 @@ def test_leases_far_ahead_are_clamped(wire: Wire) -> None:
 
 
 def test_reap_sees_the_handoff_before_it_empties_it(wire: Wire) -> None:
-    wire.put({"handoff": ["h"]})
+    wire.put({"handoff": ["h"], "seen": Z(gone=1)})
     assert reap(wire) == [0, 0]
     assert wire.call("LLEN", wire.key("handoff")) == 1
+    assert wire.call("ZRANGE", wire.key("seen"), 0, -1) == [b"h"]
     wire.call("ZADD", wire.key("seen"), wire.now() - 6000, "h")
     assert reap(wire, last_reap=wire.now() - 6000) == [0, 1]
     assert wire.state()[Q.encode()] == [b"h"]
+    assert wire.value(wire.key("seen")) is None
+
+
+def test_a_killer_holds_what_it_kills(wire: Wire) -> None:
+    wire.put({"leases": Z(a=1), "holders": {"a": tok(1)}, "recoveries": {"a": 3}, "meta": META})
+    assert reap(wire) == [1, 0, b"a", tok(1, "me!").encode()]
+    assert LEASE - 1000 < wire.in_ms("leases", "a") <= LEASE
+    wire.put({"Q": ["b"]})
+    assert wire.run("take", *TAKE_ARGS) == raw(["OK", "b", tok(2)])
 
 
 def test_a_full_batch_goes_on_at_once(wire: Wire) -> None:
