@@ -128,8 +128,9 @@ static heroq_status compute(heroq_job *job, void *user_data, heroq_error *err) {
   }
   fclose(file);
   sha256_end(&sum, hex);
-  int n = snprintf(out, sizeof out, "{\"lines\": %" PRIu64 ", \"words\": %" PRIu64 ", \"sha256\": \"%s\", \"actor\": \"C\"}",
-                   lines, words, hex);
+  int n = snprintf(out, sizeof out,
+                   "{\"lines\": %" PRIu64 ", \"words\": %" PRIu64 ", \"sha256\": \"%s\", \"actor\": \"C\"}", lines,
+                   words, hex);
   return heroq_job_finish(job, out, (size_t)n, 0, NULL, err);
 }
 

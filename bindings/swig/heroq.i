@@ -9,6 +9,7 @@
  * Not wrapped, and why: see tests/abi/test_surface.py. */
 
 %include <stdint.i>
+%ignore memmove; /* of cdata.i */
 %include <cdata.i>
 
 /* Constants come from the headers themselves; of their functions, what the typemaps below stand for is left out. */

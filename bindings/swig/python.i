@@ -9,6 +9,7 @@
 %nothreadblock;
 %nothreadallow;
 %include <stdint.i>
+%ignore memmove; /* of cdata.i */
 %include <cdata.i>
 
 %{

@@ -125,7 +125,8 @@ static heroq_status take(heroq_actor *a, int32_t max, int64_t timeout_ms, heroq_
   return rc;
 }
 
-heroq_status heroq_actor_take(heroq_actor *self, int64_t timeout_ms, heroq_job **out, heroq_call *call, heroq_error *err) {
+heroq_status heroq_actor_take(heroq_actor *self, int64_t timeout_ms, heroq_job **out, heroq_call *call,
+                              heroq_error *err) {
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "out is NULL");
   int32_t n;
   *out = NULL;
@@ -134,8 +135,8 @@ heroq_status heroq_actor_take(heroq_actor *self, int64_t timeout_ms, heroq_job *
   return rc;
 }
 
-heroq_status heroq_actor_take_many(heroq_actor *self, int32_t max, int64_t timeout_ms, heroq_jobs **out, heroq_call *call,
-                                   heroq_error *err) {
+heroq_status heroq_actor_take_many(heroq_actor *self, int32_t max, int64_t timeout_ms, heroq_jobs **out,
+                                   heroq_call *call, heroq_error *err) {
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "out is NULL");
   *out = NULL;
   if (max < 1 || max > 100000) return hq_fail(err, HEROQ_E_INVALID, "max is %d; it must be 1 to 100000", (int)max);
@@ -302,7 +303,8 @@ void hq_actor_close_now(void *self) {
   end_thread(a);
 }
 
-heroq_status heroq_actor_close(heroq_actor *self, int64_t grace_ms, int32_t *unacked, heroq_call *call, heroq_error *err) {
+heroq_status heroq_actor_close(heroq_actor *self, int64_t grace_ms, int32_t *unacked, heroq_call *call,
+                               heroq_error *err) {
   if (unacked) *unacked = 0;
   heroq_status rc = enter(self, err);
   if (rc) return rc;

@@ -68,7 +68,8 @@ static void make_about(heroq_actor *a, const char *types) {
   hq_buf_int(&b, getpid());
   hq_buf_text(&b, ",\"types\":");
   hq_json_string(&b, hq_slice_of(types));
-  hq_buf_text(&b, a->config.canonical ? ",\"delivery\":\"canonical\",\"since\":" : ",\"delivery\":\"reliable\",\"since\":");
+  hq_buf_text(&b,
+              a->config.canonical ? ",\"delivery\":\"canonical\",\"since\":" : ",\"delivery\":\"reliable\",\"since\":");
   hq_buf_int(&b, hq_wall_ms());
   hq_buf_text(&b, "}");
   a->about = hq_strdup(hq_buf_cstr(&b));
@@ -93,7 +94,8 @@ static bool add_source(heroq_actor *a, const char *type, const char *group, cons
 }
 
 /* Instance before group before type; between types in the given order. */
-static heroq_status add_type(heroq_actor *a, const char *type, const char *group, const char *instance, heroq_error *err) {
+static heroq_status add_type(heroq_actor *a, const char *type, const char *group, const char *instance,
+                             heroq_error *err) {
   heroq_status rc = heroq_key_check_name(type, err);
   if (rc) return rc;
   for (uint32_t i = 0; i < a->sources; i++)
@@ -190,8 +192,8 @@ static heroq_status await_connection(heroq_actor *a, int64_t connect, heroq_call
   return hq_fail(err, HEROQ_E_CONNECTION, "the actor cannot connect to %s", a->endpoint->shown);
 }
 
-heroq_status heroq_actor_open(heroq_client *client, const char *actor_id, const char *types, const heroq_options *options,
-                              heroq_actor **out, heroq_call *call, heroq_error *err) {
+heroq_status heroq_actor_open(heroq_client *client, const char *actor_id, const char *types,
+                              const heroq_options *options, heroq_actor **out, heroq_call *call, heroq_error *err) {
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "out is NULL");
   *out = NULL;
   heroq_status rc = hq_client_enter(client, err);
@@ -211,6 +213,7 @@ heroq_status heroq_actor_open(heroq_client *client, const char *actor_id, const 
   if (!rc) {
     a->endpoint = hq_client_endpoint(client, a->source[0].keys.key[HQ_Q]);
     rc = hq_client_adopt(client, &a->child, err);
+    if (!rc) hq_client_unref(client); /* it keeps a reference of its own from here on */
   }
   if (!rc) rc = hq_engine_start(a, err);
   if (!rc && connect != 1) rc = await_connection(a, connect, call, err);

@@ -13,10 +13,12 @@
 #include "tend.h"
 #include "watch.h"
 
-#define BEFORE_END_MS 50   /* the server wakes blocked clients ten times a second: the last slice ends early by half of that */
-#define AFTER_END_MS 80    /* how long an answer may be late at the end of the await's time */
+#define BEFORE_END_MS                                                                                                  \
+  50 /* the server wakes blocked clients ten times a second: the last slice ends early by half of that */
+#define AFTER_END_MS 80 /* how long an answer may be late at the end of the await's time */
 #define SHORTEST_SLICE_MS 10
-#define TEND_EVERY_MS 3000 /* a queue whose actors are all gone must not keep its jobs for ever */
+#define SUBMIT_LEAST_MS 1000 /* a submit cut short leaves its caller not knowing */
+#define TEND_EVERY_MS 3000   /* a queue whose actors are all gone must not keep its jobs for ever */
 #define TEND_MOST_MS 2000
 #define RECONNECT_FIRST_MS 50
 #define RECONNECT_MOST_MS 1000
@@ -45,7 +47,8 @@ heroq_status hq_await_result(bool failed, hq_slice value, heroq_bytes **out, her
 }
 
 heroq_status hq_await_expired(const char *job_id, heroq_error *err) {
-  return hq_fail(err, HEROQ_E_EXPIRED, HQ_JOB_PREFIX "%s is gone: it ended long ago, was deleted, or never was", job_id);
+  return hq_fail(err, HEROQ_E_EXPIRED, HQ_JOB_PREFIX "%s is gone: it ended long ago, was deleted, or never was",
+                 job_id);
 }
 
 heroq_status hq_await_timeout(const char *job_id, heroq_error *err) {
@@ -101,7 +104,8 @@ static heroq_status judge(direct *d, const hq_reply *look, heroq_bytes **out, bo
   if (verdict == HQ_W_EXPIRED) return hq_await_expired(d->job_id, err);
   if (*done) return hq_await_result(verdict == HQ_W_FAILED, verdict == HQ_W_FAILED ? a.error : a.output, out, err);
   if (verdict == HQ_W_SETTLE_OUTPUT) return settle(d, true, a.output, out, done, err);
-  if (verdict == HQ_W_SETTLE_REPLY) return settle(d, false, (hq_slice){d->watch.reply.p, d->watch.reply.n}, out, done, err);
+  if (verdict == HQ_W_SETTLE_REPLY)
+    return settle(d, false, (hq_slice){d->watch.reply.p, d->watch.reply.n}, out, done, err);
   return HEROQ_OK;
 }
 
@@ -190,23 +194,32 @@ static heroq_status wait_for_end(direct *d, bool done, heroq_status status, hero
 
 /* ---- both calls ---- */
 
+/* The first exchange is always made, however short the time. */
+static int64_t first_by(const direct *d, int64_t least) {
+  int64_t by = d->deadline == HQ_NEVER ? HQ_NEVER : d->deadline + AFTER_END_MS, now = hq_mono_ms();
+  return hq_client_op_deadline(d->client, by < now + least ? now + least : by);
+}
+
 /* Submit, the first slice and the first look in one pipeline: a round trip to an idle actor is short. */
 static heroq_status begin_submit(direct *d, heroq_job *job, bool *done, heroq_bytes **out, heroq_error *err) {
   int64_t left = d->deadline - hq_mono_ms();
-  hq_submit submit = {.client = d->client, .also = &d->s->closing, .job = job, .look = true,
+  hq_submit submit = {.client = d->client,
+                      .also = &d->s->closing,
+                      .job = job,
+                      .look = true,
                       .reply_to = {d->reply_key.p, d->reply_key.n},
                       .blpop = left >= 2 * HQ_WATCH_FIRST_MS ? HQ_WATCH_FIRST_MS / 1000.0 : 0};
-  heroq_status status = hq_submit_run(&submit, d->conn, &d->batch, HQ_NEVER, d->call, err);
-  if (status) return status;
+  heroq_status status = hq_submit_run(&submit, d->conn, &d->batch, first_by(d, SUBMIT_LEAST_MS), d->call, err);
+  if (!submit.stands) return status;
   bool popped = submit.blpop > 0;
-  status = read_slice(d, d->batch.count - (popped ? 2 : 1), popped, out, done, err);
+  if (status == HEROQ_OK) status = read_slice(d, d->batch.count - (popped ? 2 : 1), popped, out, done, err);
   /* it is submitted: from here on faults are survived */
   return *done ? status : status ? survive(d, status, err) : HEROQ_OK;
 }
 
 static heroq_status begin_await(direct *d, bool *done, heroq_bytes **out, heroq_error *err) {
   hq_put_await(&d->batch, hq_buf_cstr(&d->job_key), (hq_slice){d->reply_key.p, d->reply_key.n});
-  heroq_status status = exchange(d, hq_client_op_deadline(d->client, d->deadline), err);
+  heroq_status status = exchange(d, first_by(d, 0), err);
   return status ? status : judge(d, hq_batch_reply(&d->batch, 0), out, done, err);
 }
 
@@ -220,7 +233,11 @@ static void clean_up(direct *d) {
 
 static heroq_status await_directly(heroq_supervisor *s, const char *job_id, heroq_job *job, int64_t deadline,
                                    heroq_bytes **out, heroq_call *call, heroq_error *err) {
-  direct d = {.s = s, .client = s->client, .call = call, .job_id = job_id, .deadline = deadline,
+  direct d = {.s = s,
+              .client = s->client,
+              .call = call,
+              .job_id = job_id,
+              .deadline = deadline,
               .tend_at = hq_mono_ms() + hq_jitter(TEND_EVERY_MS)};
   bool done = false;
   hq_batch_init(&d.batch);

@@ -50,7 +50,8 @@ void hq_await_unref(hq_await *a);
 
 /* ---- waiter.c, for the engine ---- */
 /* The last completion of a tag, unless it had one. `text` NULL: none. */
-void hq_waiter_complete(hq_await *a, heroq_status status, bool failed, hq_slice payload, uint32_t flags, const char *text);
+void hq_waiter_complete(hq_await *a, heroq_status status, bool failed, hq_slice payload, uint32_t flags,
+                        const char *text);
 bool hq_waiter_is_done(hq_await *a);
 bool hq_waiter_is_closed(const heroq_waiter *w);
 

@@ -10,7 +10,7 @@
 
 #define TEND_EVERY_MS 3000
 #define CARES_KEPT 64
-#define RETRY_MS 500 /* after an answer like LOADING */
+#define RETRY_MS 500    /* after an answer like LOADING */
 #define LAST_LOOK_MS 60 /* before a tag's time is over: a foreign actor may have written just now */
 
 /* ---- queues ---- */
@@ -21,7 +21,8 @@ static hq_care *care_for(hq_await_engine *e, hq_slice queue_key) {
   hq_buf key = {0};
   hq_buf_add(&key, queue_key.p, queue_key.n);
   c = calloc(1, sizeof *c);
-  if (!c || !hq_heap_reserve(&e->tends, e->cares.count + 1) || key.failed || !hq_qkeys_init(&c->queue, hq_buf_cstr(&key))) {
+  if (!c || !hq_heap_reserve(&e->tends, e->cares.count + 1) || key.failed ||
+      !hq_qkeys_init(&c->queue, hq_buf_cstr(&key))) {
     free(c);
     c = NULL;
   } else {
@@ -211,7 +212,8 @@ void hq_turn_timeout(hq_await_engine *e, hq_await *a) {
   bool submits = a->job != NULL;
   uint32_t flags = HEROQ_RETRYABLE | (a->in_flight ? HEROQ_MAYBE_DONE : 0);
   hq_waiter_complete(a, HEROQ_E_TIMEOUT, false, HQ_SLICE_NONE, flags,
-                     submits ? "the server has not taken the job in time" : "the job has not ended in time; it goes on");
+                     submits ? "the server has not taken the job in time"
+                             : "the job has not ended in time; it goes on");
   if (submits && a->in_flight)
     a->orphan = true;
   else
@@ -429,7 +431,8 @@ static void judge(hq_await_engine *e, hq_target *t, const hq_reply *r, int64_t n
     return;
   }
   if (hq_reply_to_error(r, t->job_key, &why) || !hq_get_awaited(r, &a)) {
-    if (r->type != HQ_ERROR) hq_fail(&why, HEROQ_E_PROTOCOL, "%s: an answer that heroq does not understand", t->job_key);
+    if (r->type != HQ_ERROR)
+      hq_fail(&why, HEROQ_E_PROTOCOL, "%s: an answer that heroq does not understand", t->job_key);
     if (why.flags & HEROQ_RETRYABLE)
       look_later(e, t, now, hq_jitter(RETRY_MS));
     else
@@ -546,4 +549,3 @@ void hq_turn_fail(hq_await_engine *e, bool all, const heroq_error *why) {
     hq_await_unref(a);
   }
 }
-

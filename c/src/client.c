@@ -113,8 +113,8 @@ static heroq_status connect_as_asked(heroq_client *c, heroq_call *call, heroq_er
   return how == WAIT ? connect_patiently(c, call, err) : connect_once(c, call, err);
 }
 
-static heroq_status make_and_connect(hq_endpoint *endpoint, heroq_options *options, heroq_client **out, heroq_call *call,
-                                     heroq_error *err) {
+static heroq_status make_and_connect(hq_endpoint *endpoint, heroq_options *options, heroq_client **out,
+                                     heroq_call *call, heroq_error *err) {
   heroq_client *c = NULL;
   heroq_status status = make(endpoint, options, &c, err);
   if (status) {
@@ -132,8 +132,8 @@ static heroq_status make_and_connect(hq_endpoint *endpoint, heroq_options *optio
 }
 
 /* What the caller says wins over the URL's query, that over the environment. */
-static heroq_status read_options(const char *url, const heroq_options *given, hq_endpoint *endpoint, heroq_options **out,
-                                 heroq_error *err) {
+static heroq_status read_options(const char *url, const heroq_options *given, hq_endpoint *endpoint,
+                                 heroq_options **out, heroq_error *err) {
   heroq_options *o = hq_options_merge(given, NULL);
   if (!o) return hq_fail_nomem(err);
   heroq_status status = hq_options_from_env(o, err);

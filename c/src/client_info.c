@@ -47,8 +47,9 @@ heroq_status hq_client_look_at_policy(heroq_client *c, hq_conn *conn, heroq_call
   /* a user who may not ask is not told */
   hq_slice policy = info_value(hq_reply_str(hq_batch_reply(&b, 0)), "maxmemory_policy");
   if (policy.n && !hq_slice_is(policy, "noeviction"))
-    hq_client_event(c, HQ_WARNING, HEROQ_OK, "%s may evict jobs: its maxmemory-policy is %.*s, noeviction would be right",
-                    c->endpoint.shown, (int)policy.n, policy.p);
+    hq_client_event(c, HQ_WARNING, HEROQ_OK,
+                    "%s may evict jobs: its maxmemory-policy is %.*s, noeviction would be right", c->endpoint.shown,
+                    (int)policy.n, policy.p);
   hq_batch_free(&b);
   return status;
 }
@@ -64,8 +65,8 @@ static void add_info_int(heroq_record *r, const char *name, hq_slice info) {
 }
 
 static heroq_status info_record(const heroq_client *c, hq_slice info, heroq_record **out, heroq_error *err) {
-  static const char *const numbers[] = {"connected_clients", "blocked_clients",   "used_memory", "maxmemory",
-                                        "uptime_in_seconds", "connected_slaves",  "loading",     "aof_enabled",
+  static const char *const numbers[] = {"connected_clients", "blocked_clients",     "used_memory", "maxmemory",
+                                        "uptime_in_seconds", "connected_slaves",    "loading",     "aof_enabled",
                                         "evicted_keys",      "rejected_connections"};
   heroq_record *r = hq_record_new();
   bool valkey = info_value(info, "valkey_version").p != NULL;

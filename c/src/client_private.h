@@ -17,7 +17,7 @@ typedef struct hq_child {
   void *self;
 } hq_child;
 heroq_status hq_client_adopt(heroq_client *c, hq_child *child, heroq_error *err); /* refs the client */
-void hq_client_disown(heroq_client *c, hq_child *child);                           /* idempotent; keeps the ref */
+void hq_client_disown(heroq_client *c, hq_child *child);                          /* idempotent; keeps the ref */
 void hq_client_ref(heroq_client *c);
 void hq_client_unref(heroq_client *c);
 heroq_status hq_client_enter(const heroq_client *c, heroq_error *err); /* NULL, forked, closed */
@@ -41,7 +41,8 @@ heroq_status hq_conn_exchange(heroq_client *c, const hq_closing *also, hq_conn *
 heroq_status hq_conn_collect(heroq_client *c, const hq_closing *also, hq_conn *conn, heroq_call *call,
                              heroq_error *err);
 /* Waits until then; HEROQ_OK at the time, else what ended it. */
-heroq_status hq_client_pause(heroq_client *c, const hq_closing *also, int64_t until, heroq_call *call, heroq_error *err);
+heroq_status hq_client_pause(heroq_client *c, const hq_closing *also, int64_t until, heroq_call *call,
+                             heroq_error *err);
 int64_t hq_client_op_deadline(const heroq_client *c, int64_t deadline); /* the earlier of it and now + op_timeout */
 
 /* An event in the background. level: 0 info, 1 warning, 2 error. Cheap when repeated: the same text is counted. */

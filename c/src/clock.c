@@ -16,17 +16,11 @@ static int64_t now_ns(clockid_t clock) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int64_t hq_mono_ms(void) {
-  return now_ns(CLOCK_MONOTONIC) / 1000000;
-}
+int64_t hq_mono_ms(void) { return now_ns(CLOCK_MONOTONIC) / 1000000; }
 
-int64_t hq_mono_us(void) {
-  return now_ns(CLOCK_MONOTONIC) / 1000;
-}
+int64_t hq_mono_us(void) { return now_ns(CLOCK_MONOTONIC) / 1000; }
 
-int64_t hq_wall_ms(void) {
-  return now_ns(CLOCK_REALTIME) / 1000000;
-}
+int64_t hq_wall_ms(void) { return now_ns(CLOCK_REALTIME) / 1000000; }
 
 int64_t hq_deadline(int64_t now, int64_t timeout_ms) {
   int64_t at;
@@ -46,8 +40,7 @@ static uint64_t weak_random(void) {
 uint64_t hq_random(void) {
   uint64_t v;
   int saved = errno;
-  if (getentropy(&v, sizeof v))
-    v = weak_random();
+  if (getentropy(&v, sizeof v)) v = weak_random();
   errno = saved;
   return v;
 }
@@ -80,15 +73,15 @@ void hq_rfc3339(int64_t wall_ms, char out[32]) {
   for (int i = 0; i < 7; i++) {
     int width = i == 0 ? 4 : i == 6 ? 3 : 2;
     int64_t v = part[i];
-    for (int at = width; at-- > 0; v /= 10)
-      p[at] = (char)('0' + v % 10);
+    for (int at = width; at-- > 0; v /= 10) p[at] = (char)('0' + v % 10);
     p += width;
     *p++ = "--T::.Z"[i];
   }
   *p = 0;
 }
 
-/* The 12 bits after the milliseconds are the part of the millisecond: ids of one process sort by the time they were made. */
+/* The 12 bits after the milliseconds are the part of the millisecond: ids of one process sort by the time of their
+ * making. */
 void hq_uuid7(char out[37]) {
   static const char hex[] = "0123456789abcdef";
   int64_t ns = now_ns(CLOCK_REALTIME);

@@ -8,7 +8,7 @@ typedef struct hq_closing {
   hq_life life;
   hq_notice notice; /* readable from close on: whoever waits polls it too */
 } hq_closing;
-int hq_closing_init(hq_closing *c); /* 0, or an errno */
+int hq_closing_init(hq_closing *c);   /* 0, or an errno */
 bool hq_closing_close(hq_closing *c); /* true for the first one */
 void hq_closing_free(hq_closing *c);
 

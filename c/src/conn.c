@@ -25,8 +25,8 @@ typedef int reader_count;
 #endif
 
 #define READ_PIECE 65536
-#define READ_PIECES 16                     /* a turn, so that one connection cannot keep its thread */
-#define MAX_ELEMENTS (1u << 22)            /* a hostile header must not make us reserve gigabytes */
+#define READ_PIECES 16          /* a turn, so that one connection cannot keep its thread */
+#define MAX_ELEMENTS (1u << 22) /* a hostile header must not make us reserve gigabytes */
 #define MAX_REPLY_BYTES (((size_t)1) << 30)
 #define MIN_VERSION 60200
 #define HEAL_ROUNDS 8
@@ -233,8 +233,8 @@ static void end_handshake(hq_conn *c) {
     return;
   }
   if (c->version && c->version < MIN_VERSION) {
-    hq_fail(&c->error, HEROQ_E_UNSUPPORTED, "%s runs version %d.%d; heroq needs Redis 6.2 or Valkey 7.2, or newer", e->shown,
-            (int)c->version / 10000, (int)c->version / 100 % 100);
+    hq_fail(&c->error, HEROQ_E_UNSUPPORTED, "%s runs version %d.%d; heroq needs Redis 6.2 or Valkey 7.2, or newer",
+            e->shown, (int)c->version / 10000, (int)c->version / 100 % 100);
     broken(c);
     return;
   }

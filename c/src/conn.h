@@ -16,8 +16,8 @@ typedef struct hq_reply {
   int32_t type;
   uint32_t count; /* HQ_ARRAY: elements */
   union {
-    int64_t integer;         /* HQ_INT */
-    hq_slice str;            /* HQ_STRING, HQ_STATUS, HQ_ERROR; NUL-terminated as well */
+    int64_t integer;          /* HQ_INT */
+    hq_slice str;             /* HQ_STRING, HQ_STATUS, HQ_ERROR; NUL-terminated as well */
     struct hq_reply *element; /* HQ_ARRAY */
   };
 } hq_reply;
@@ -36,8 +36,8 @@ heroq_status hq_reply_to_error(const hq_reply *r, const char *what, heroq_error 
 /* ---- batches ---- */
 typedef struct hq_arena hq_arena;
 typedef struct hq_command {
-  size_t at;      /* where it begins in the batch's text */
-  int16_t script; /* index of the script it calls, -1 = plain command */
+  size_t at;             /* where it begins in the batch's text */
+  int16_t script;        /* index of the script it calls, -1 = plain command */
   const hq_reply *reply; /* NULL: unanswered */
 } hq_command;
 typedef struct hq_batch {
@@ -75,9 +75,10 @@ enum hq_conn_state {
 hq_conn *hq_conn_open(const hq_endpoint *endpoint, const char *name, int64_t deadline);
 void hq_conn_close(hq_conn *c); /* takes NULL; after fork it only closes the descriptor */
 int hq_conn_state(const hq_conn *c);
-int hq_conn_fd(const hq_conn *c);        /* -1 when broken */
-short hq_conn_events(const hq_conn *c);  /* POLLIN and/or POLLOUT: what to poll for */
-int64_t hq_conn_deadline(const hq_conn *c); /* when hq_conn_drive must be called at the latest (connect or read deadline) */
+int hq_conn_fd(const hq_conn *c);       /* -1 when broken */
+short hq_conn_events(const hq_conn *c); /* POLLIN and/or POLLOUT: what to poll for */
+int64_t
+hq_conn_deadline(const hq_conn *c); /* when hq_conn_drive must be called at the latest (connect or read deadline) */
 int64_t hq_conn_client_id(const hq_conn *c); /* CLIENT ID, 0 if unknown */
 /* Sends a batch on an idle connection; the batch stays the caller's and must live until the state is no longer BUSY.
  * `deadline` (monotonic ms): silence until then breaks the connection. NOSCRIPT is healed inside: the script is loaded

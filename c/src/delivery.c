@@ -15,10 +15,10 @@
 #define CTL_LOOK 256
 
 static const char *const key_name[HQ_Q_KEY_COUNT] = {
-    [HQ_Q_HANDOFF] = "handoff",   [HQ_Q_SEEN] = "seen",       [HQ_Q_LEASES] = "leases",
-    [HQ_Q_HOLDERS] = "holders",   [HQ_Q_DELAYED] = "delayed", [HQ_Q_RECOVERIES] = "recoveries",
-    [HQ_Q_MISSING] = "missing",   [HQ_Q_STOPS] = "stops",     [HQ_Q_DEAD] = "dead",
-    [HQ_Q_REASONS] = "reasons",   [HQ_Q_INTENTS] = "intents", [HQ_Q_META] = "meta",
+    [HQ_Q_HANDOFF] = "handoff", [HQ_Q_SEEN] = "seen",       [HQ_Q_LEASES] = "leases",
+    [HQ_Q_HOLDERS] = "holders", [HQ_Q_DELAYED] = "delayed", [HQ_Q_RECOVERIES] = "recoveries",
+    [HQ_Q_MISSING] = "missing", [HQ_Q_STOPS] = "stops",     [HQ_Q_DEAD] = "dead",
+    [HQ_Q_REASONS] = "reasons", [HQ_Q_INTENTS] = "intents", [HQ_Q_META] = "meta",
     [HQ_Q_ACTORS] = "actors",
 };
 

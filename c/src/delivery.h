@@ -7,8 +7,21 @@
 
 /* ---- the keys of a queue ---- */
 enum hq_queue_key {
-  HQ_Q, HQ_Q_HANDOFF, HQ_Q_SEEN, HQ_Q_LEASES, HQ_Q_HOLDERS, HQ_Q_DELAYED, HQ_Q_RECOVERIES, HQ_Q_MISSING, HQ_Q_STOPS,
-  HQ_Q_DEAD, HQ_Q_REASONS, HQ_Q_INTENTS, HQ_Q_META, HQ_Q_ACTORS, HQ_Q_KEY_COUNT
+  HQ_Q,
+  HQ_Q_HANDOFF,
+  HQ_Q_SEEN,
+  HQ_Q_LEASES,
+  HQ_Q_HOLDERS,
+  HQ_Q_DELAYED,
+  HQ_Q_RECOVERIES,
+  HQ_Q_MISSING,
+  HQ_Q_STOPS,
+  HQ_Q_DEAD,
+  HQ_Q_REASONS,
+  HQ_Q_INTENTS,
+  HQ_Q_META,
+  HQ_Q_ACTORS,
+  HQ_Q_KEY_COUNT
 };
 typedef struct hq_qkeys {
   hq_slice key[HQ_Q_KEY_COUNT]; /* into `text`, each NUL-terminated */
@@ -33,9 +46,9 @@ int32_t hq_get_take(const hq_reply *r, uint32_t *n);
 hq_idtok hq_get_pair(const hq_reply *r, uint32_t skip, uint32_t i);
 void hq_put_blmove(hq_batch *b, const hq_qkeys *q, double seconds); /* BLMOVE Q handoff RIGHT LEFT */
 void hq_put_blpop(hq_batch *b, hq_slice key, double seconds);
-void hq_put_lpop(hq_batch *b, hq_slice key, int32_t n);               /* canonical, many at once */
-void hq_put_unblock(hq_batch *b, int64_t client_id);                  /* CLIENT UNBLOCK: ends a blocked command */
-void hq_put_holder(hq_batch *b, hq_slice queue_key, hq_slice id);     /* HGET of that queue's holders */
+void hq_put_lpop(hq_batch *b, hq_slice key, int32_t n);           /* canonical, many at once */
+void hq_put_unblock(hq_batch *b, int64_t client_id);              /* CLIENT UNBLOCK: ends a blocked command */
+void hq_put_holder(hq_batch *b, hq_slice queue_key, hq_slice id); /* HGET of that queue's holders */
 /* BEAT: n <= 128 pairs. Answer: lost ids, ids asked to stop (hints), paused. */
 void hq_put_beat(hq_batch *b, const hq_qkeys *q, int64_t lease, const hq_idtok *held, uint32_t n);
 typedef struct hq_beat {
@@ -61,14 +74,15 @@ typedef struct hq_reap {
 void hq_put_reap(hq_batch *b, const hq_qkeys *q, const char *actor, const hq_reap *how);
 /* PUSH: LPUSH (RPUSH when urgent) of n ids, or ZADD delayed when delay > 0 or at > 0 (Unix ms). Plain LPUSH where neither
  * is asked for, as the guide has it. */
-void hq_put_push(hq_batch *b, const hq_qkeys *q, const hq_slice *id, uint32_t n, int64_t delay, int64_t at, bool urgent);
+void hq_put_push(hq_batch *b, const hq_qkeys *q, const hq_slice *id, uint32_t n, int64_t delay, int64_t at,
+                 bool urgent);
 void hq_put_push_again(hq_batch *b, const hq_qkeys *q, hq_slice id); /* last step of a requeue */
-void hq_put_due_now(hq_batch *b, const hq_qkeys *q, hq_slice id);    /* script STOP with stops=0: ZADD delayed XX LT now */
-void hq_put_stop(hq_batch *b, const hq_qkeys *q, hq_slice id);       /* script STOP with stops=1: ZADD stops */
+void hq_put_due_now(hq_batch *b, const hq_qkeys *q, hq_slice id); /* script STOP with stops=0: ZADD delayed XX LT now */
+void hq_put_stop(hq_batch *b, const hq_qkeys *q, hq_slice id);    /* script STOP with stops=1: ZADD stops */
 /* SEEN: registers an actor for people and tools. Zset `actors`: actor → when its entry ends (server ms); the key of
  * hq_actor_key holds `what`, short JSON about it. Both expire by themselves. */
 void hq_put_seen(hq_batch *b, const hq_qkeys *q, const char *actor, hq_slice what, int64_t ttl);
-void hq_actor_key(hq_buf *out, const hq_qkeys *q, hq_slice actor); /* appends {Q}:actor:<actor> */
+void hq_actor_key(hq_buf *out, const hq_qkeys *q, hq_slice actor);      /* appends {Q}:actor:<actor> */
 void hq_put_register(hq_batch *b, hq_slice queue_key, int64_t wall_ms); /* ZADD {heroq}:queues */
 
 /* ---- job slot ---- */
@@ -77,25 +91,31 @@ void hq_put_register(hq_batch *b, hq_slice queue_key, int64_t wall_ms); /* ZADD 
 #define HQ_CLAIM_FIELD_COUNT 7
 /* Verdicts: the first number of CLAIM, KILL, FINISH, FAIL. */
 enum hq_verdict {
-  HQ_MISSING = -1, HQ_TERMINAL = -2, HQ_SUPERSEDED = -3, HQ_STOPPED = -4, HQ_ELSEWHERE = -5, HQ_NO_ANSWER = -100
+  HQ_MISSING = -1,
+  HQ_TERMINAL = -2,
+  HQ_SUPERSEDED = -3,
+  HQ_STOPPED = -4,
+  HQ_ELSEWHERE = -5,
+  HQ_NO_ANSWER = -100
 };
 typedef struct hq_claim {
-  int64_t verdict;   /* > 0: the attempt; else hq_verdict */
+  int64_t verdict;        /* > 0: the attempt; else hq_verdict */
   const hq_reply *fields; /* attempt: an array as HQ_CLAIM_FIELDS */
-  hq_slice reply_to; /* TERMINAL, STOPPED: whom to answer, n 0 = nobody */
-  hq_slice payload;  /* TERMINAL, STOPPED: the output or error to send */
-  hq_slice reason;   /* TERMINAL: to be buried here with this reason, n 0 = no */
-  int64_t seq;       /* SUPERSEDED */
-  hq_slice queue, token; /* ELSEWHERE */
+  hq_slice reply_to;      /* TERMINAL, STOPPED: whom to answer, n 0 = nobody */
+  hq_slice payload;       /* TERMINAL, STOPPED: the output or error to send */
+  hq_slice reason;        /* TERMINAL: to be buried here with this reason, n 0 = no */
+  int64_t seq;            /* SUPERSEDED */
+  hq_slice queue, token;  /* ELSEWHERE */
 } hq_claim;
 void hq_put_claim(hq_batch *b, const char *job_key, hq_slice token, hq_slice queue, hq_slice over);
 bool hq_get_claim(const hq_reply *r, hq_claim *out); /* false: no answer of CLAIM or KILL */
 void hq_put_kill(hq_batch *b, const char *job_key, hq_slice token, hq_slice queue, hq_slice over, hq_slice error);
 typedef struct hq_ended {
-  int64_t verdict; /* FINISH: 1, 2 (written before); FAIL: n-th failure > 0, to be retried; 0 final; UNCLAIM: 1 released, 0
+  int64_t
+      verdict; /* FINISH: 1, 2 (written before); FAIL: n-th failure > 0, to be retried; 0 final; UNCLAIM: 1 released, 0
                       not mine, 2 ended; negative: hq_verdict */
   hq_slice reply_to;
-  hq_slice reason; /* FAIL final: bury with it, n 0 = DONE */
+  hq_slice reason;  /* FAIL final: bury with it, n 0 = DONE */
   hq_slice payload; /* FAIL 0, UNCLAIM 2: what to send (a stopped job's error is "cancelled") */
 } hq_ended;
 void hq_put_finish(hq_batch *b, const char *job_key, hq_slice token, hq_slice output);
@@ -109,8 +129,9 @@ typedef struct hq_cancel {
 } hq_cancel;
 void hq_put_cancel(hq_batch *b, const char *job_key);
 bool hq_get_cancel(const hq_reply *r, hq_cancel *out);
-void hq_put_delete(hq_batch *b, const char *job_key, int64_t tombstone_ttl); /* {1, queue, script_type} | {2, queue} busy | {0} */
-void hq_put_requeue(hq_batch *b, const char *job_key);                   /* {1, queue, script_type} | {0} busy | {-1} */
+void hq_put_delete(hq_batch *b, const char *job_key,
+                   int64_t tombstone_ttl);             /* {1, queue, script_type} | {2, queue} busy | {0} */
+void hq_put_requeue(hq_batch *b, const char *job_key); /* {1, queue, script_type} | {0} busy | {-1} */
 /* AWAIT: sets hq_reply_to unless terminal; answer nil or {status, output, error, has_token, requeued, script_type,
  * queue}. With reply_to NONE it only looks. */
 void hq_put_await(hq_batch *b, const char *job_key, hq_slice reply_to);
@@ -135,7 +156,7 @@ void hq_put_result(hq_batch *b, const char *job_key, bool failed, hq_slice value
 /* REPLY: LPUSH, LTRIM 0 15 (not for a waiter's shared list), PEXPIRE 1 h. Only for names hero:q:reply:*; false: refused. On
  * a shared list hero:q:reply:waiter.* the payload is "<id> <payload>"... the id alone decides, the waiter reads the hash. */
 bool hq_put_reply(hq_batch *b, hq_slice reply_to, hq_slice job_id, hq_slice payload);
-void hq_put_ctl(hq_batch *b, const char *ctl_key, hq_slice id);      /* LPUSH, LTRIM 256, PEXPIRE 1 h */
-void hq_put_ctl_look(hq_batch *b, const char *ctl_key);              /* LRANGE 0 255 */
+void hq_put_ctl(hq_batch *b, const char *ctl_key, hq_slice id);        /* LPUSH, LTRIM 256, PEXPIRE 1 h */
+void hq_put_ctl_look(hq_batch *b, const char *ctl_key);                /* LRANGE 0 255 */
 void hq_put_ctl_remove(hq_batch *b, const char *ctl_key, hq_slice id); /* LREM */
 #endif

@@ -39,24 +39,21 @@ bool hq_get_claim(const hq_reply *r, hq_claim *out) {
   memset(out, 0, sizeof *out);
   out->verdict = verdict_of(r);
   switch (out->verdict) {
-    case HQ_MISSING:
-      return true;
-    case HQ_TERMINAL:
-    case HQ_STOPPED:
-      out->reply_to = text_at(r, 1);
-      out->payload = text_at(r, 2);
-      if (out->verdict == HQ_TERMINAL) out->reason = text_at(r, 3);
-      return true;
-    case HQ_SUPERSEDED:
-      out->seq = hq_reply_int(hq_reply_at(r, 1), 0);
-      return true;
-    case HQ_ELSEWHERE:
-      out->queue = text_at(r, 1);
-      out->token = text_at(r, 2);
-      return true;
-    default:
-      out->fields = hq_reply_at(r, 1);
-      return out->verdict > 0 && hq_reply_count(out->fields) == HQ_CLAIM_FIELD_COUNT;
+  case HQ_MISSING: return true;
+  case HQ_TERMINAL:
+  case HQ_STOPPED:
+    out->reply_to = text_at(r, 1);
+    out->payload = text_at(r, 2);
+    if (out->verdict == HQ_TERMINAL) out->reason = text_at(r, 3);
+    return true;
+  case HQ_SUPERSEDED: out->seq = hq_reply_int(hq_reply_at(r, 1), 0); return true;
+  case HQ_ELSEWHERE:
+    out->queue = text_at(r, 1);
+    out->token = text_at(r, 2);
+    return true;
+  default:
+    out->fields = hq_reply_at(r, 1);
+    return out->verdict > 0 && hq_reply_count(out->fields) == HQ_CLAIM_FIELD_COUNT;
   }
 }
 

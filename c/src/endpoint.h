@@ -5,13 +5,13 @@
 #include <heroq/options.h>
 
 typedef struct hq_endpoint {
-  char *host;      /* NULL: a unix socket */
-  char *path;      /* unix socket */
+  char *host; /* NULL: a unix socket */
+  char *path; /* unix socket */
   int32_t port;
   int32_t db;
   int32_t tls;
   char *user, *password; /* NULL: none */
-  char *shown;     /* the URL without secrets, for messages */
+  char *shown;           /* the URL without secrets, for messages */
 } hq_endpoint;
 /* Parses a URL; its query goes into `options` (NULL: a query is an error). The error never shows a secret: an URL that
  * cannot be parsed is shown as <invalid url>. `username`, `password`, `password_file` and `db` of the options fill what

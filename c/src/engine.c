@@ -8,10 +8,10 @@
 
 #include "errors.h"
 
-#define COMMANDS_MOST 1024              /* a pipeline */
+#define COMMANDS_MOST 1024 /* a pipeline */
 #define FEW_COMMANDS 8
 #define LOOK_US 60
-#define TEXT_MOST ((size_t)8 << 20)     /* its bytes, one huge value apart */
+#define TEXT_MOST ((size_t)8 << 20) /* its bytes, one huge value apart */
 
 /* ---- lists ---- */
 
@@ -51,9 +51,7 @@ void hq_engine_wake(heroq_actor *a) {
   if (!atomic_load(&a->busy)) hq_loop_wake(&a->loop);
 }
 
-bool hq_engine_can_hand_out(const heroq_actor *a) {
-  return !a->config.concurrency || a->out < a->config.concurrency;
-}
+bool hq_engine_can_hand_out(const heroq_actor *a) { return !a->config.concurrency || a->out < a->config.concurrency; }
 
 static bool head_is_ours(const heroq_actor *a) {
   if (a->config.canonical) return true;
@@ -62,8 +60,8 @@ static bool head_is_ours(const heroq_actor *a) {
 
 void hq_engine_update_fd(heroq_actor *a) {
   if (!a->fd_used) return;
-  bool readable = a->draining || a->stop || a->stuck_told ||
-                  (a->ready.first && hq_engine_can_hand_out(a) && head_is_ours(a));
+  bool readable =
+      a->draining || a->stop || a->stuck_told || (a->ready.first && hq_engine_can_hand_out(a) && head_is_ours(a));
   if (readable == a->fd_set) return;
   a->fd_set = readable;
   if (readable)
@@ -145,28 +143,28 @@ static void drop_conn(heroq_actor *a, int64_t now) {
 static void revert(heroq_actor *a, const hq_item *item) {
   hq_source *s = item->source;
   switch (item->op) {
-    case HQ_OP_HELD: hq_settle_work(a, item->held, item->held->stage); break;
-    case HQ_OP_DONE:
-      for (uint32_t i = 0; i < item->count; i++) hq_settle_work(a, a->listed[item->first + i], HQ_ST_DONE);
-      break;
-    case HQ_OP_TAKE: /* its handoff id stays: the same TAKE again answers what the lost one did */
-      s->taking = false;
-      s->mine_at = 0;
-      s->mine_again = true;
-      break;
-    case HQ_OP_LPOP: s->taking = false; break;
-    case HQ_OP_BEAT: a->beat_at = 0; break;
-    case HQ_OP_MINE:
-      s->mine_at = 0;
-      s->mine_again = true;
-      break;
-    case HQ_OP_REAP: s->reap_at = 0; break;
-    case HQ_OP_PROMOTE: s->promote_at = 0; break;
-    case HQ_OP_UNBLOCK: a->unblocked = false; break;
-    case HQ_OP_CTL_CANCEL:
-    case HQ_OP_CTL_REMOVE:
-    case HQ_OP_STOP_LOOK: hq_held_unref(item->held); break;
-    default: break;
+  case HQ_OP_HELD: hq_settle_work(a, item->held, item->held->stage); break;
+  case HQ_OP_DONE:
+    for (uint32_t i = 0; i < item->count; i++) hq_settle_work(a, a->listed[item->first + i], HQ_ST_DONE);
+    break;
+  case HQ_OP_TAKE: /* its handoff id stays: the same TAKE again answers what the lost one did */
+    s->taking = false;
+    s->mine_at = 0;
+    s->mine_again = true;
+    break;
+  case HQ_OP_LPOP: s->taking = false; break;
+  case HQ_OP_BEAT: a->beat_at = 0; break;
+  case HQ_OP_MINE:
+    s->mine_at = 0;
+    s->mine_again = true;
+    break;
+  case HQ_OP_REAP: s->reap_at = 0; break;
+  case HQ_OP_PROMOTE: s->promote_at = 0; break;
+  case HQ_OP_UNBLOCK: a->unblocked = false; break;
+  case HQ_OP_CTL_CANCEL:
+  case HQ_OP_CTL_REMOVE:
+  case HQ_OP_STOP_LOOK: hq_held_unref(item->held); break;
+  default: break;
   }
 }
 
@@ -180,14 +178,14 @@ static void unblock_answer(heroq_actor *a, hq_source *s, const hq_reply *r) {
 
 static void answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   switch (item->op) {
-    case HQ_OP_HELD: hq_settle_answer(a, item, r); break;
-    case HQ_OP_DONE: hq_settle_done_answer(a, item, r); break;
-    case HQ_OP_TAKE:
-    case HQ_OP_LPOP: hq_take_answer(a, item, r); break;
-    case HQ_OP_UNBLOCK: unblock_answer(a, item->source, r); break;
-    default:
-      hq_tend_answer(a, item, r);
-      if (item->held) hq_held_unref(item->held);
+  case HQ_OP_HELD: hq_settle_answer(a, item, r); break;
+  case HQ_OP_DONE: hq_settle_done_answer(a, item, r); break;
+  case HQ_OP_TAKE:
+  case HQ_OP_LPOP: hq_take_answer(a, item, r); break;
+  case HQ_OP_UNBLOCK: unblock_answer(a, item->source, r); break;
+  default:
+    hq_tend_answer(a, item, r);
+    if (item->held) hq_held_unref(item->held);
   }
 }
 

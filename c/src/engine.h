@@ -44,14 +44,14 @@ struct hq_held {
   hq_slice id, token; /* into text */
   char *job_key;      /* into text */
   int stage;
-  bool tabled;        /* the engine holds it */
-  int64_t number;     /* what callers know it by */
-  heroq_job *job;     /* from the claim until a taker has it */
+  bool tabled;    /* the engine holds it */
+  int64_t number; /* what callers know it by */
+  heroq_job *job; /* from the claim until a taker has it */
   /* under the actor's lock */
   int settle;
   bool given, lost, sync; /* given: a handler has, or had, it */
-  int outcome;           /* for sync: 0 under way, 1 acknowledged, -1 refused as stale */
-  hq_slice payload;      /* output or error, owned */
+  int outcome;            /* for sync: 0 under way, 1 acknowledged, -1 refused as stale */
+  hq_slice payload;       /* output or error, owned */
   uint32_t flags;
   int64_t delay; /* of a retry that names one, else -1 */
   atomic_int stop_reason;
@@ -79,18 +79,32 @@ struct hq_source {
   hq_conn *conn;
   hq_batch batch;
   int64_t connect_at, connect_step, take_step;
-  bool blocked;        /* BLMOVE or BLPOP is under way */
-  bool maybe_more;     /* the last take brought all it asked for, or nobody has asked yet */
-  bool taking;         /* TAKE is in the pipeline */
+  bool blocked;    /* BLMOVE or BLPOP is under way */
+  bool maybe_more; /* the last take brought all it asked for, or nobody has asked yet */
+  bool taking;     /* TAKE is in the pipeline */
   bool paused;
-  hq_slice handoff_id; /* owned; what the blocked command brought */
-  int64_t look_at;     /* paused: when to ask again */
+  hq_slice handoff_id;                           /* owned; what the blocked command brought */
+  int64_t look_at;                               /* paused: when to ask again */
   int64_t reap_at, promote_at, seen_at, mine_at; /* mine_at HQ_NEVER: no TAKE is in doubt */
   bool mine_again;
 };
 
-enum hq_op { HQ_OP_HELD, HQ_OP_TAKE, HQ_OP_LPOP, HQ_OP_DONE, HQ_OP_BEAT, HQ_OP_MINE, HQ_OP_REAP, HQ_OP_PROMOTE,
-             HQ_OP_CTL_LOOK, HQ_OP_CTL_CANCEL, HQ_OP_CTL_REMOVE, HQ_OP_STOP_LOOK, HQ_OP_UNBLOCK, HQ_OP_PLAIN };
+enum hq_op {
+  HQ_OP_HELD,
+  HQ_OP_TAKE,
+  HQ_OP_LPOP,
+  HQ_OP_DONE,
+  HQ_OP_BEAT,
+  HQ_OP_MINE,
+  HQ_OP_REAP,
+  HQ_OP_PROMOTE,
+  HQ_OP_CTL_LOOK,
+  HQ_OP_CTL_CANCEL,
+  HQ_OP_CTL_REMOVE,
+  HQ_OP_STOP_LOOK,
+  HQ_OP_UNBLOCK,
+  HQ_OP_PLAIN
+};
 /* What a command of the pipeline was for. */
 typedef struct hq_item {
   int op;
@@ -103,7 +117,7 @@ typedef struct hq_item {
 
 /* A question about one job, beside its stage. */
 typedef struct hq_ask {
-  int op; /* HQ_OP_STOP_LOOK, HQ_OP_CTL_CANCEL, HQ_OP_CTL_REMOVE */
+  int op;        /* HQ_OP_STOP_LOOK, HQ_OP_CTL_CANCEL, HQ_OP_CTL_REMOVE */
   hq_held *held; /* referenced */
 } hq_ask;
 
@@ -126,7 +140,8 @@ typedef struct hq_event {
 /* Options, read once. */
 typedef struct hq_actor_config {
   bool canonical, reply_always, dead, strict;
-  int64_t lease, beat, block, backoff, recheck, timeout, timeout_grace, retries, max_recoveries, handoff_grace, reap_every;
+  int64_t lease, beat, block, backoff, recheck, timeout, timeout_grace, retries, max_recoveries, handoff_grace,
+      reap_every;
   int64_t max_pending, close_timeout, op_timeout, connect_timeout, max_error, max_script;
   int32_t prefetch, concurrency, max_stuck;
 } hq_actor_config;
@@ -162,7 +177,7 @@ struct heroq_actor {
   int64_t taken, finished, failed, retried, released, lost, stale, buried, reconnects, last_take_ms;
   bool connected;
   int64_t timeout_at; /* when hq_tend_timeouts has to look */
-  double rate; /* takes a ms */
+  double rate;        /* takes a ms */
   int64_t rate_since, rate_takes;
 
   /* ---- shared without the lock ---- */
@@ -191,7 +206,7 @@ struct heroq_actor {
   bool published; /* jobs went to takers in this turn */
   int64_t sent_at, connect_at, connect_step, hold_until, hold_step;
   int64_t beat_at;
-  int64_t stepped_at; /* timers up to here had their turn */
+  int64_t stepped_at;    /* timers up to here had their turn */
   int64_t suspect_since; /* 0: no suspect waits */
   bool alone;            /* a suspect runs: nothing else is taken */
 };
@@ -199,23 +214,24 @@ struct heroq_actor {
 /* ---- engine.c ---- */
 heroq_status hq_engine_start(heroq_actor *a, heroq_error *err);
 void hq_engine_wake(heroq_actor *a); /* any thread: something was settled, or somebody waits */
-hq_item *hq_engine_item(heroq_actor *a, int op, hq_source *s, hq_held *h); /* before the command is put; NULL: no memory */
+hq_item *hq_engine_item(heroq_actor *a, int op, hq_source *s,
+                        hq_held *h); /* before the command is put; NULL: no memory */
 bool hq_engine_list(heroq_actor *a, hq_held *h);
 void hq_engine_event(heroq_actor *a, const char *what, const hq_held *h);
-void hq_engine_update_fd(heroq_actor *a);       /* lock held */
-void hq_engine_offer(heroq_actor *a);           /* lock held: what is ready may be handed out, wake takers for it */
+void hq_engine_update_fd(heroq_actor *a); /* lock held */
+void hq_engine_offer(heroq_actor *a);     /* lock held: what is ready may be handed out, wake takers for it */
 void hq_engine_hold(heroq_actor *a, const hq_reply *r); /* the server cannot do it now: back off */
-bool hq_engine_can_hand_out(const heroq_actor *a); /* lock held */
+bool hq_engine_can_hand_out(const heroq_actor *a);      /* lock held */
 void hq_actor_unref(heroq_actor *a);
 
 /* ---- engine_take.c ---- */
-#define HQ_SURPLUS_MS 100 /* a ready job that nobody waits for goes back after this */
+#define HQ_SURPLUS_MS 100                          /* a ready job that nobody waits for goes back after this */
 int32_t hq_take_room(heroq_actor *a, int64_t now); /* takes the lock */
 void hq_take_put(heroq_actor *a, int64_t now);     /* appends TAKE or LPOP */
 void hq_take_block(heroq_actor *a, int64_t now);   /* starts blocked commands where they are due */
 void hq_take_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
 void hq_take_unblocked(hq_source *s, const hq_reply *r); /* a blocked command was answered */
-void hq_take_surplus(heroq_actor *a, int64_t now); /* jobs that nobody waits for go back */
+void hq_take_surplus(heroq_actor *a, int64_t now);       /* jobs that nobody waits for go back */
 hq_held *hq_held_new(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at);
 hq_held *hq_held_find(const hq_source *s, hq_slice id);
 void hq_held_untable(hq_held *h); /* out of its table: its id may be held anew */
@@ -228,7 +244,8 @@ void hq_settle_put_done(heroq_actor *a);
 void hq_settle_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
 void hq_settle_done_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
 void hq_settle_begin(heroq_actor *a, hq_held *h); /* what a caller settled */
-void hq_settle_again(hq_held *h, int64_t delay, int why, int64_t max, int64_t seq); /* stage RETRY, into the work list */
+void hq_settle_again(hq_held *h, int64_t delay, int why, int64_t max,
+                     int64_t seq); /* stage RETRY, into the work list */
 void hq_settle_bury(hq_held *h, const char *reason);
 void hq_settle_work(heroq_actor *a, hq_held *h, int stage);
 
@@ -238,5 +255,5 @@ int64_t hq_tend_next(const heroq_actor *a);
 void hq_tend_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
 void hq_tend_timeouts(heroq_actor *a, int64_t now);
 void hq_tend_strict(heroq_actor *a, int64_t now); /* the server is away: stop what outlives its lease */
-void hq_tend_lost(heroq_actor *a, hq_held *h); /* its lease is somebody else's */
+void hq_tend_lost(heroq_actor *a, hq_held *h);    /* its lease is somebody else's */
 #endif

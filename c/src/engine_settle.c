@@ -47,7 +47,9 @@ void hq_settle_bury(hq_held *h, const char *reason) {
 }
 
 void hq_settle_begin(heroq_actor *a, hq_held *h) {
-  static const int stage[] = {[HQ_BY_FINISH] = HQ_ST_FINISH, [HQ_BY_FAIL] = HQ_ST_FAIL, [HQ_BY_RELEASE] = HQ_ST_UNCLAIM,
+  static const int stage[] = {[HQ_BY_FINISH] = HQ_ST_FINISH,
+                              [HQ_BY_FAIL] = HQ_ST_FAIL,
+                              [HQ_BY_RELEASE] = HQ_ST_UNCLAIM,
                               [HQ_BY_DROP] = HQ_ST_UNCLAIM};
   hq_settle_work(a, h, stage[h->settle]);
 }
@@ -84,10 +86,10 @@ static void ended(hq_held *h, hq_slice reply_to, hq_slice payload, hq_slice reas
 static void put_canonical(heroq_actor *a, hq_held *h) {
   hq_batch *b = &a->batch;
   switch (h->stage) {
-    case HQ_ST_CLAIM: hq_put_start(b, h->job_key); break;
-    case HQ_ST_FINISH: hq_put_result(b, h->job_key, false, h->payload); break;
-    case HQ_ST_FAIL: hq_put_result(b, h->job_key, true, h->payload); break;
-    default: /* given back: to where BLPOP takes next */ hq_put_push(b, &h->source->keys, &h->id, 1, 0, 0, false); break;
+  case HQ_ST_CLAIM: hq_put_start(b, h->job_key); break;
+  case HQ_ST_FINISH: hq_put_result(b, h->job_key, false, h->payload); break;
+  case HQ_ST_FAIL: hq_put_result(b, h->job_key, true, h->payload); break;
+  default: /* given back: to where BLPOP takes next */ hq_put_push(b, &h->source->keys, &h->id, 1, 0, 0, false); break;
   }
 }
 
@@ -96,18 +98,16 @@ static void put_reliable(heroq_actor *a, hq_held *h) {
   const hq_qkeys *q = &h->source->keys;
   hq_idtok held = {h->id, h->token};
   switch (h->stage) {
-    case HQ_ST_CLAIM: hq_put_claim(b, h->job_key, h->token, q->key[HQ_Q], h->over); break;
-    case HQ_ST_LOOK: hq_put_holder(b, h->look_queue, h->id); break;
-    case HQ_ST_FINISH: hq_put_finish(b, h->job_key, h->token, h->payload); break;
-    case HQ_ST_FAIL:
-      hq_put_fail(b, h->job_key, h->token, h->payload, h->flags & HEROQ_NO_RETRY ? 0 : h->max_retries, a->config.dead);
-      break;
-    case HQ_ST_UNCLAIM: hq_put_unclaim(b, h->job_key, h->token, h->given); break;
-    case HQ_ST_KILL:
-      hq_put_kill(b, h->job_key, h->token, q->key[HQ_Q], h->over, hq_slice_of(LOST_TEXT));
-      break;
-    case HQ_ST_RETRY: hq_put_retry(b, q, held, h->retry_delay, h->retry_why, h->retry_max, h->retry_seq); break;
-    case HQ_ST_BURY: hq_put_bury(b, q, held, h->reason); break;
+  case HQ_ST_CLAIM: hq_put_claim(b, h->job_key, h->token, q->key[HQ_Q], h->over); break;
+  case HQ_ST_LOOK: hq_put_holder(b, h->look_queue, h->id); break;
+  case HQ_ST_FINISH: hq_put_finish(b, h->job_key, h->token, h->payload); break;
+  case HQ_ST_FAIL:
+    hq_put_fail(b, h->job_key, h->token, h->payload, h->flags & HEROQ_NO_RETRY ? 0 : h->max_retries, a->config.dead);
+    break;
+  case HQ_ST_UNCLAIM: hq_put_unclaim(b, h->job_key, h->token, h->given); break;
+  case HQ_ST_KILL: hq_put_kill(b, h->job_key, h->token, q->key[HQ_Q], h->over, hq_slice_of(LOST_TEXT)); break;
+  case HQ_ST_RETRY: hq_put_retry(b, q, held, h->retry_delay, h->retry_why, h->retry_max, h->retry_seq); break;
+  case HQ_ST_BURY: hq_put_bury(b, q, held, h->reason); break;
   }
 }
 
@@ -209,7 +209,8 @@ static void claimed(hq_held *h, const hq_reply *r) {
   hq_claim c;
   a->incoming--;
   bool bad = hq_reply_is_error(r, "WRONGTYPE"), understood = !bad && hq_get_claim(r, &c);
-  if (a->config.canonical && (!understood || c.verdict == HQ_MISSING)) { /* BLPOP has taken it: nobody knows it any more */
+  if (a->config.canonical &&
+      (!understood || c.verdict == HQ_MISSING)) { /* BLPOP has taken it: nobody knows it any more */
     hq_client_event(a->client, HQ_WARNING, HEROQ_E_NOT_FOUND, "%s: no usable hash, the id is dropped", h->job_key);
     hq_held_drop(h);
     return;
@@ -224,20 +225,20 @@ static void claimed(hq_held *h, const hq_reply *r) {
     return;
   }
   switch (c.verdict) {
-    case HQ_MISSING:
-      replace(&h->reason, hq_slice_of("missing_hash"));
-      hq_settle_again(h, MISSING_FIRST_MS, HQ_AGAIN_MISSING, MISSING_TIMES, 0);
-      break;
-    case HQ_TERMINAL:
-    case HQ_STOPPED: ended(h, c.reply_to, c.payload, c.reason); break;
-    case HQ_SUPERSEDED: hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, c.seq); break;
-    case HQ_ELSEWHERE:
-      replace(&h->look_queue, c.queue);
-      replace(&h->over, c.token);
-      a->incoming++;
-      hq_settle_work(a, h, HQ_ST_LOOK);
-      break;
-    default: ready(h, &c);
+  case HQ_MISSING:
+    replace(&h->reason, hq_slice_of("missing_hash"));
+    hq_settle_again(h, MISSING_FIRST_MS, HQ_AGAIN_MISSING, MISSING_TIMES, 0);
+    break;
+  case HQ_TERMINAL:
+  case HQ_STOPPED: ended(h, c.reply_to, c.payload, c.reason); break;
+  case HQ_SUPERSEDED: hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, c.seq); break;
+  case HQ_ELSEWHERE:
+    replace(&h->look_queue, c.queue);
+    replace(&h->over, c.token);
+    a->incoming++;
+    hq_settle_work(a, h, HQ_ST_LOOK);
+    break;
+  default: ready(h, &c);
   }
 }
 
@@ -261,10 +262,10 @@ static void killed(hq_held *h, const hq_reply *r) {
     return;
   }
   switch (c.verdict) {
-    case HQ_MISSING: hq_settle_bury(h, "lost"); break;
-    case HQ_SUPERSEDED: hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, c.seq); break;
-    case HQ_ELSEWHERE: hq_held_drop(h); break; /* its lease runs out, the next reaper asks again */
-    default: ended(h, c.reply_to, c.payload.p ? c.payload : hq_slice_of(LOST_TEXT), c.reason);
+  case HQ_MISSING: hq_settle_bury(h, "lost"); break;
+  case HQ_SUPERSEDED: hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, c.seq); break;
+  case HQ_ELSEWHERE: hq_held_drop(h); break; /* its lease runs out, the next reaper asks again */
+  default: ended(h, c.reply_to, c.payload.p ? c.payload : hq_slice_of(LOST_TEXT), c.reason);
   }
 }
 
@@ -353,19 +354,19 @@ void hq_settle_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   (void)a;
   if (wait_for_server(h, r)) return;
   switch (h->stage) {
-    case HQ_ST_CLAIM: claimed(h, r); break;
-    case HQ_ST_LOOK: looked(h, r); break;
-    case HQ_ST_FINISH: finished(h, r); break;
-    case HQ_ST_FAIL: a->config.canonical ? finished(h, r) : failed(h, r); break;
-    case HQ_ST_UNCLAIM: a->config.canonical ? pushed_back(h) : unclaimed(h, r); break;
-    case HQ_ST_KILL: killed(h, r); break;
-    case HQ_ST_REPLY: through(h); break;
-    case HQ_ST_RETRY: again(h, r); break;
-    case HQ_ST_BURY:
-      count(a, &a->buried);
-      acknowledged(h);
-      hq_held_drop(h);
-      break;
+  case HQ_ST_CLAIM: claimed(h, r); break;
+  case HQ_ST_LOOK: looked(h, r); break;
+  case HQ_ST_FINISH: finished(h, r); break;
+  case HQ_ST_FAIL: a->config.canonical ? finished(h, r) : failed(h, r); break;
+  case HQ_ST_UNCLAIM: a->config.canonical ? pushed_back(h) : unclaimed(h, r); break;
+  case HQ_ST_KILL: killed(h, r); break;
+  case HQ_ST_REPLY: through(h); break;
+  case HQ_ST_RETRY: again(h, r); break;
+  case HQ_ST_BURY:
+    count(a, &a->buried);
+    acknowledged(h);
+    hq_held_drop(h);
+    break;
   }
 }
 

@@ -8,7 +8,7 @@
 
 #define AHEAD_MS 10      /* so much work is taken ahead, by the rate of takes */
 #define RATE_STALE_MS 50 /* without a take for so long nothing is taken ahead */
-#define TAKE_MOST 127 /* with a handoff id it is 128: what unpack and the script bear */
+#define TAKE_MOST 127    /* with a handoff id it is 128: what unpack and the script bear */
 #define LOOK_MS 1000
 
 /* ---- held jobs ---- */

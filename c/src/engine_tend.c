@@ -36,9 +36,9 @@ static void put_asks(heroq_actor *a) {
       continue;
     }
     switch (a->ask[i].op) {
-      case HQ_OP_STOP_LOOK: hq_put_await(&a->batch, h->job_key, HQ_SLICE_NONE); break;
-      case HQ_OP_CTL_CANCEL: hq_put_cancel(&a->batch, h->job_key); break;
-      default: hq_put_ctl_remove(&a->batch, h->source->ctl_key, h->id); break;
+    case HQ_OP_STOP_LOOK: hq_put_await(&a->batch, h->job_key, HQ_SLICE_NONE); break;
+    case HQ_OP_CTL_CANCEL: hq_put_cancel(&a->batch, h->job_key); break;
+    default: hq_put_ctl_remove(&a->batch, h->source->ctl_key, h->id); break;
     }
   }
   a->asks = 0;
@@ -68,7 +68,8 @@ static void set_payload(hq_held *h, const char *text) {
 static void stop_held(heroq_actor *a, hq_held *h) {
   bool ready = false;
   pthread_mutex_lock(&a->lock);
-  if (h->stage == HQ_ST_READY && !h->given) ready = take_out_of_ready(a, h); /* no handler saw it: ended by giving it back */
+  if (h->stage == HQ_ST_READY && !h->given)
+    ready = take_out_of_ready(a, h); /* no handler saw it: ended by giving it back */
   pthread_mutex_unlock(&a->lock);
   if (ready) {
     h->settle = HQ_BY_ENGINE;
@@ -220,8 +221,7 @@ static void beat_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) 
   }
   for (uint32_t i = 0; i < hq_reply_count(beat.stop); i++) {
     hq_held *h = hq_held_find(s, hq_reply_str(hq_reply_at(beat.stop, i)));
-    if (h && atomic_load(&h->stop_reason) == HEROQ_STOP_NONE && h->stage == HQ_ST_READY)
-      ask(a, HQ_OP_STOP_LOOK, h);
+    if (h && atomic_load(&h->stop_reason) == HEROQ_STOP_NONE && h->stage == HQ_ST_READY) ask(a, HQ_OP_STOP_LOOK, h);
   }
   if (!beat.paused && s->paused) s->look_at = 0;
   pthread_mutex_lock(&a->lock);
@@ -294,14 +294,14 @@ static void promote_answer(const hq_item *item, const hq_reply *r) {
 
 void hq_tend_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   switch (item->op) {
-    case HQ_OP_BEAT: beat_answer(a, item, r); break;
-    case HQ_OP_MINE: mine_answer(a, item, r); break;
-    case HQ_OP_REAP: reap_answer(a, item, r); break;
-    case HQ_OP_PROMOTE: promote_answer(item, r); break;
-    case HQ_OP_CTL_LOOK: ctl_answer(a, item, r); break;
-    case HQ_OP_CTL_CANCEL: cancel_answer(a, item, r); break;
-    case HQ_OP_STOP_LOOK: stop_look_answer(a, item, r); break;
-    default: break;
+  case HQ_OP_BEAT: beat_answer(a, item, r); break;
+  case HQ_OP_MINE: mine_answer(a, item, r); break;
+  case HQ_OP_REAP: reap_answer(a, item, r); break;
+  case HQ_OP_PROMOTE: promote_answer(item, r); break;
+  case HQ_OP_CTL_LOOK: ctl_answer(a, item, r); break;
+  case HQ_OP_CTL_CANCEL: cancel_answer(a, item, r); break;
+  case HQ_OP_STOP_LOOK: stop_look_answer(a, item, r); break;
+  default: break;
   }
 }
 

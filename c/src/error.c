@@ -23,8 +23,7 @@ enum { ROWS = sizeof rows / sizeof *rows };
 
 static const status_row *row_of(heroq_status status) {
   for (int i = 0; i < ROWS; i++)
-    if (rows[i].number == status)
-      return &rows[i];
+    if (rows[i].number == status) return &rows[i];
   return NULL;
 }
 
@@ -44,41 +43,25 @@ int32_t heroq_status_kind(heroq_status status) {
 }
 
 heroq_status heroq_status_at(int32_t i, heroq_status *status) {
-  if (i < 0 || i >= ROWS)
-    return HEROQ_E_NOT_FOUND;
-  if (!status)
-    return HEROQ_E_INVALID;
+  if (i < 0 || i >= ROWS) return HEROQ_E_NOT_FOUND;
+  if (!status) return HEROQ_E_INVALID;
   *status = rows[i].number;
   return HEROQ_OK;
 }
 
-heroq_error *heroq_error_new(void) {
-  return calloc(1, sizeof(heroq_error));
-}
+heroq_error *heroq_error_new(void) { return calloc(1, sizeof(heroq_error)); }
 
-void heroq_error_free(heroq_error *error) {
-  free(error);
-}
+void heroq_error_free(heroq_error *error) { free(error); }
 
-int32_t heroq_error_code(const heroq_error *error) {
-  return error ? error->code : HEROQ_OK;
-}
+int32_t heroq_error_code(const heroq_error *error) { return error ? error->code : HEROQ_OK; }
 
-uint32_t heroq_error_flags(const heroq_error *error) {
-  return error ? error->flags : 0;
-}
+uint32_t heroq_error_flags(const heroq_error *error) { return error ? error->flags : 0; }
 
-int32_t heroq_error_errno(const heroq_error *error) {
-  return error ? error->sys_errno : 0;
-}
+int32_t heroq_error_errno(const heroq_error *error) { return error ? error->sys_errno : 0; }
 
-int32_t heroq_error_item(const heroq_error *error) {
-  return error ? error->item : -1;
-}
+int32_t heroq_error_item(const heroq_error *error) { return error ? error->item : -1; }
 
-const char *heroq_error_text(const heroq_error *error) {
-  return error ? error->text : "";
-}
+const char *heroq_error_text(const heroq_error *error) { return error ? error->text : ""; }
 
 /* Whether a character may stand in one line of text: no control (C0, DEL, C1), no line or paragraph separator. */
 static bool harmless(uint32_t character) {
@@ -87,19 +70,16 @@ static bool harmless(uint32_t character) {
 
 void hq_escape(char *out, size_t cap, const char *s, size_t n) {
   static const char hex[] = "0123456789abcdef";
-  if (!cap)
-    return;
+  if (!cap) return;
   for (size_t i = 0; i < n;) {
     uint32_t character;
     size_t size = hq_utf8_next(s + i, n - i, &character);
     if (size && harmless(character)) {
-      if (size >= cap)
-        break;
+      if (size >= cap) break;
       memcpy(out, s + i, size);
       i += size;
     } else {
-      if ((size = 4) >= cap)
-        break;
+      if ((size = 4) >= cap) break;
       unsigned char byte = (unsigned char)s[i++];
       memcpy(out, (char[]){'\\', 'x', hex[byte >> 4], hex[byte & 15]}, size);
     }
@@ -110,8 +90,7 @@ void hq_escape(char *out, size_t cap, const char *s, size_t n) {
 }
 
 heroq_status hq_ok(heroq_error *err) {
-  if (err)
-    memset(err, 0, sizeof *err);
+  if (err) memset(err, 0, sizeof *err);
   return HEROQ_OK;
 }
 
@@ -123,8 +102,7 @@ __attribute__((format(printf, 4, 0))) static heroq_status fill(heroq_error *err,
                                                                const char *format, va_list args) {
   /* Apart from err->text, which may be one of the arguments; twice the room, as escaping never shortens. */
   char raw[2 * HEROQ_ERROR_TEXT], reason[128];
-  if (!err)
-    return code;
+  if (!err) return code;
   int n = vsnprintf(raw, sizeof raw, format, args);
   size_t used = n < 0 ? 0 : (size_t)n < sizeof raw ? (size_t)n : sizeof raw - 1;
   if (sys_errno) {
@@ -161,21 +139,16 @@ heroq_status hq_fail_errno(heroq_error *err, heroq_status code, int sys_errno, c
   return code;
 }
 
-heroq_status hq_fail_nomem(heroq_error *err) {
-  return hq_fail(err, HEROQ_E_NOMEM, "out of memory");
-}
+heroq_status hq_fail_nomem(heroq_error *err) { return hq_fail(err, HEROQ_E_NOMEM, "out of memory"); }
 
 void hq_error_flag(heroq_error *err, uint32_t flag) {
-  if (err)
-    err->flags |= flag;
+  if (err) err->flags |= flag;
 }
 
 void hq_error_set_item(heroq_error *err, int32_t item) {
-  if (err)
-    err->item = item;
+  if (err) err->item = item;
 }
 
 void hq_error_copy(heroq_error *to, const heroq_error *from) {
-  if (to)
-    *to = *from;
+  if (to) *to = *from;
 }

@@ -165,7 +165,8 @@ heroq_status hq_events_next(hq_events *e, int64_t timeout_ms, heroq_record **out
   bool closed = e->closed;
   pthread_mutex_unlock(&e->lock);
   if (got) return make_record(&found, dropped, out, err);
-  if (waited == HEROQ_OK && closed) return hq_fail(err, HEROQ_E_CLOSED, "the client is closed and all its events were taken");
+  if (waited == HEROQ_OK && closed)
+    return hq_fail(err, HEROQ_E_CLOSED, "the client is closed and all its events were taken");
   return hq_nothing_came(waited, timeout_ms, call, "an event", err);
 }
 

@@ -7,12 +7,10 @@
 
 heroq_status heroq_job_to_json(const heroq_job *self, heroq_bytes **out, heroq_error *err) {
   heroq_record *record;
-  if (!self || !out)
-    return hq_fail(err, HEROQ_E_INVALID, "heroq_job_to_json: %s is NULL", self ? "out" : "the job");
+  if (!self || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_job_to_json: %s is NULL", self ? "out" : "the job");
   *out = NULL;
   heroq_status status = heroq_job_to_record(self, &record, err);
-  if (status)
-    return status;
+  if (status) return status;
   status = heroq_record_json(record, out, err);
   heroq_record_free(record);
   return status;
@@ -22,8 +20,7 @@ static heroq_status member(void *self, const char *name, hq_slice value, hq_slic
   int field = hq_field_find(hq_slice_of(name));
   /* An environment whose one variable is called "base64" is still an environment. */
   bool map = (field == HQ_F_ENV_VARS || field == HQ_F_HQ_HEADERS) && *raw.p == '{';
-  if (!map && !value.p)
-    return hq_fail(err, HEROQ_E_JSON, "\"%.80s\": not valid base64", name);
+  if (!map && !value.p) return hq_fail(err, HEROQ_E_JSON, "\"%.80s\": not valid base64", name);
   return hq_job_set(self, name, map ? raw : value, err);
 }
 
@@ -37,22 +34,18 @@ static heroq_status complete(heroq_job *job, heroq_error *err) {
     hq_uuid7(id);
     status = hq_job_set(job, hq_field_name[HQ_F_JOB_ID], hq_slice_of(id), err);
   }
-  if (!job->field[HQ_F_STATUS].p)
-    hq_job_first_status(job);
+  if (!job->field[HQ_F_STATUS].p) hq_job_first_status(job);
   return status;
 }
 
 heroq_status heroq_job_from_json(const void *json, size_t size, heroq_job **out, heroq_error *err) {
   char *room;
-  if (!json || !out)
-    return hq_fail(err, HEROQ_E_INVALID, "heroq_job_from_json: %s is NULL", json ? "out" : "json");
+  if (!json || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_job_from_json: %s is NULL", json ? "out" : "json");
   *out = NULL;
   heroq_job *job = hq_job_alloc(0, &room);
-  if (!job)
-    return hq_fail_nomem(err);
+  if (!job) return hq_fail_nomem(err);
   heroq_status status = hq_json_members((hq_slice){json, size}, member, job, err);
-  if (!status)
-    status = complete(job, err);
+  if (!status) status = complete(job, err);
   if (status) {
     heroq_job_free(job);
     return status;

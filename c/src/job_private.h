@@ -9,11 +9,12 @@
 
 /* Fields with a slot of their own, in the order of the wire. */
 #define HQ_FIELD_LIST(X)                                                                                               \
-  X(JOB_ID, "jobId") X(SCRIPT, "script") X(SCRIPT_TYPE, "script_type") X(CALLER_ID, "callerId")                        \
-  X(CONTEXT_ID, "contextId") X(STATUS, "status") X(TIMEOUT, "timeout") X(RETRIES, "retries")                           \
-  X(CONCURRENT, "concurrent") X(LOG_PATH, "log_path") X(ENV_VARS, "env_vars") X(PREREQUISITES, "prerequisites")        \
-  X(DEPENDENTS, "dependents") X(CREATED_AT, "createdAt") X(UPDATED_AT, "updatedAt") X(OUTPUT, "output")                \
-  X(ERROR, "error") X(HQ_TTL, "hq_ttl") X(HQ_HEADERS, "hq_headers") X(HQ_REPLY_TO, "hq_reply_to")
+  X(JOB_ID, "jobId")                                                                                                   \
+  X(SCRIPT, "script") X(SCRIPT_TYPE, "script_type") X(CALLER_ID, "callerId") X(CONTEXT_ID, "contextId")                \
+      X(STATUS, "status") X(TIMEOUT, "timeout") X(RETRIES, "retries") X(CONCURRENT, "concurrent")                      \
+          X(LOG_PATH, "log_path") X(ENV_VARS, "env_vars") X(PREREQUISITES, "prerequisites")                            \
+              X(DEPENDENTS, "dependents") X(CREATED_AT, "createdAt") X(UPDATED_AT, "updatedAt") X(OUTPUT, "output")    \
+                  X(ERROR, "error") X(HQ_TTL, "hq_ttl") X(HQ_HEADERS, "hq_headers") X(HQ_REPLY_TO, "hq_reply_to")
 enum hq_field {
 #define HQ_FIELD_ENUM(ident, name) HQ_F_##ident,
   HQ_FIELD_LIST(HQ_FIELD_ENUM)
@@ -30,20 +31,20 @@ typedef struct hq_taken_ops {
 struct heroq_job {
   atomic_int refs;
   atomic_bool frozen;
-  bool id_given;                  /* the caller chose the id: creating is guarded */
-  bool canonical_status;          /* `status` text below is one of the canonical ones */
-  hq_slice field[HQ_F_COUNT];     /* NUL-terminated, behind the struct or in `pieces`; NULL: not there */
-  struct hq_extra *extra;         /* foreign fields, in order */
+  bool id_given;              /* the caller chose the id: creating is guarded */
+  bool canonical_status;      /* `status` text below is one of the canonical ones */
+  hq_slice field[HQ_F_COUNT]; /* NUL-terminated, behind the struct or in `pieces`; NULL: not there */
+  struct hq_extra *extra;     /* foreign fields, in order */
   uint32_t extra_count, extra_cap;
-  char status[28];                /* lower case, "" if none */
-  int64_t delay, at;              /* start options, not stored */
+  char status[28];   /* lower case, "" if none */
+  int64_t delay, at; /* start options, not stored */
   bool urgent;
-  const char *group, *instance;   /* where it is to be queued; NULL: the type's queue */
-  int64_t attempt, token;         /* of a taken job */
+  const char *group, *instance; /* where it is to be queued; NULL: the type's queue */
+  int64_t attempt, token;       /* of a taken job */
   void *taken;
   const hq_taken_ops *taken_ops;
-  /* All memory of values that were set later. Nothing is given back before the job is: what getters returned stays valid
-   * when a field is set again. */
+  /* All memory of values that were set later. Nothing is given back before the job is: what getters returned stays
+   * valid when a field is set again. */
   _Atomic(struct hq_piece *) pieces;
   _Atomic(struct hq_header *) headers; /* those that were asked for */
 };
@@ -52,13 +53,14 @@ typedef struct hq_extra {
   hq_slice value;
 } hq_extra;
 
-/* A job with one reference and room for `size` bytes of fields, each with a NUL, which hq_job_place fills; NULL: no memory. */
+/* A job with one reference and room for `size` bytes of fields, each with a NUL, which hq_job_place fills. NULL: no
+ * memory. */
 heroq_job *hq_job_alloc(size_t size, char **room);
 void hq_job_place(heroq_job *job, int field, hq_slice value, char **room);
-int hq_field_find(hq_slice name);                          /* hq_field, or -1 */
-void hq_job_see_status(heroq_job *job);                    /* after the field HQ_F_STATUS was set */
-bool hq_job_waits(const heroq_job *job);                   /* it has prerequisites */
-void hq_job_first_status(heroq_job *job);                  /* the status that a new hash gets */
+int hq_field_find(hq_slice name);                                        /* hq_field, or -1 */
+void hq_job_see_status(heroq_job *job);                                  /* after the field HQ_F_STATUS was set */
+bool hq_job_waits(const heroq_job *job);                                 /* it has prerequisites */
+void hq_job_first_status(heroq_job *job);                                /* the status that a new hash gets */
 bool hq_job_add_extra(heroq_job *job, const char *name, hq_slice value); /* a name it has not yet; false: no memory */
 /* Sets a field of any name after checking it; heroq's own fields (status, output, hq_…) too. */
 heroq_status hq_job_set(heroq_job *job, const char *name, hq_slice value, heroq_error *err);
@@ -71,7 +73,15 @@ hq_slice hq_job_slice(const heroq_job *job, int field);
 heroq_status hq_job_queue_key(const heroq_job *job, hq_buf *key, heroq_error *err);
 
 /* ---- the state table ---- */
-enum hq_state { HQ_S_UNKNOWN = 0, HQ_S_WAITING, HQ_S_DISPATCHED, HQ_S_STARTED, HQ_S_STOPPING, HQ_S_FINISHED, HQ_S_ERROR };
+enum hq_state {
+  HQ_S_UNKNOWN = 0,
+  HQ_S_WAITING,
+  HQ_S_DISPATCHED,
+  HQ_S_STARTED,
+  HQ_S_STOPPING,
+  HQ_S_FINISHED,
+  HQ_S_ERROR
+};
 int hq_state_parse(hq_slice status); /* case does not matter */
 const char *hq_state_name(int state);
 bool hq_state_terminal(int state);

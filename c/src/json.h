@@ -1,6 +1,6 @@
 /* The only file with cJSON behind it. Every text is scanned first (size, depth <= 64, \u0000, UTF-8, trailing garbage,
- * numbers that are not finite, how many values) and objects are searched for duplicate keys, because cJSON forgives all of
- * these. */
+ * numbers that are not finite, how many values) and objects are searched for duplicate keys, because cJSON forgives all
+ * of these. */
 #ifndef HQ_JSON_H
 #define HQ_JSON_H
 #include <heroq/record.h>
@@ -20,8 +20,8 @@ heroq_status hq_json_map_set(hq_slice text, const char *name, const char *value,
 char *hq_json_map_get(hq_slice text, const char *name);
 /* Adds an id to a list (NONE: an empty one) that does not have it yet. */
 heroq_status hq_json_list_add(hq_slice text, const char *value, hq_buf *out, heroq_error *err);
-/* A string map or an id list as a record or list; NULL if text is neither (or without memory). */
-heroq_record *hq_json_record(hq_slice text);
+/* A string map or an id list as a record or list; *out is NULL if text is neither. false: no memory. */
+bool hq_json_record(hq_slice text, heroq_record **out);
 /* Calls back for each member of a top-level object but nulls: text values as they are, {"base64": …} decoded (NONE when
  * that is not valid), others as JSON text. `raw` is the value as it was written. */
 typedef heroq_status (*hq_json_member)(void *self, const char *name, hq_slice value, hq_slice raw, heroq_error *err);

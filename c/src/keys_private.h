@@ -12,8 +12,8 @@
 #define HQ_JOB_PREFIX "hero:job:"
 #define HQ_QUEUES_KEY "{heroq}:queues"
 
-bool hq_name_ok(hq_slice name);    /* A-Za-z0-9_.- 1 to 128 */
-bool hq_wire_id_ok(hq_slice id);   /* printable without space and braces, 1 to 256 */
+bool hq_name_ok(hq_slice name);  /* A-Za-z0-9_.- 1 to 128 */
+bool hq_wire_id_ok(hq_slice id); /* printable without space and braces, 1 to 256 */
 /* heroq_key_check_name whose error says what the name is for; err is left as it is on success. */
 heroq_status hq_key_check_name(const char *what, const char *name, heroq_error *err);
 void hq_key_job(hq_buf *b, hq_slice id);

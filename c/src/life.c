@@ -9,25 +9,17 @@ void hq_life_init(hq_life *l) {
   l->pid = getpid();
 }
 
-void hq_life_ref(hq_life *l) {
-  atomic_fetch_add(&l->refs, 1);
-}
+void hq_life_ref(hq_life *l) { atomic_fetch_add(&l->refs, 1); }
 
-int hq_life_unref(hq_life *l) {
-  return atomic_fetch_sub(&l->refs, 1) == 1;
-}
+int hq_life_unref(hq_life *l) { return atomic_fetch_sub(&l->refs, 1) == 1; }
 
-int hq_life_forked(const hq_life *l) {
-  return l->pid != getpid();
-}
+int hq_life_forked(const hq_life *l) { return l->pid != getpid(); }
 
 heroq_status hq_life_enter(const hq_life *l, const char *what, heroq_error *err) {
-  if (!l)
-    return hq_fail(err, HEROQ_E_INVALID, "the %s is NULL", what);
+  if (!l) return hq_fail(err, HEROQ_E_INVALID, "the %s is NULL", what);
   if (hq_life_forked(l))
     return hq_fail(err, HEROQ_E_FORKED, "the %s was opened before fork, by process %ld: open or reopen one here", what,
                    (long)l->pid);
-  if (atomic_load(&l->closed))
-    return hq_fail(err, HEROQ_E_CLOSED, "the %s is closed", what);
+  if (atomic_load(&l->closed)) return hq_fail(err, HEROQ_E_CLOSED, "the %s is closed", what);
   return HEROQ_OK;
 }

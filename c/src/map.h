@@ -14,8 +14,8 @@ typedef struct hq_map {
   uint32_t cap, count;
   uint64_t seed;
 } hq_map;
-bool hq_map_init(hq_map *m); /* false: no memory */
-void hq_map_free(hq_map *m); /* the nodes are their owners' */
+bool hq_map_init(hq_map *m);                      /* false: no memory */
+void hq_map_free(hq_map *m);                      /* the nodes are their owners' */
 void *hq_map_find(const hq_map *m, hq_slice key); /* the owner, or NULL */
 /* The key must not be there. Never fails: without memory for a larger table the chains get longer. */
 void hq_map_add(hq_map *m, hq_map_node *node, hq_slice key, void *owner);
@@ -37,7 +37,7 @@ typedef struct hq_heap {
 /* Sets or moves a timer; HQ_NEVER takes it out. Room must have been made for every timer that can be in the heap. */
 bool hq_heap_reserve(hq_heap *h, uint32_t timers);
 void hq_heap_set(hq_heap *h, hq_timer *t, int64_t at);
-int64_t hq_heap_next(const hq_heap *h);          /* HQ_NEVER when empty */
-void *hq_heap_due(hq_heap *h, int64_t now);      /* takes out the owner of one that is due, or NULL */
+int64_t hq_heap_next(const hq_heap *h);     /* HQ_NEVER when empty */
+void *hq_heap_due(hq_heap *h, int64_t now); /* takes out the owner of one that is due, or NULL */
 void hq_heap_free(hq_heap *h);
 #endif

@@ -16,8 +16,7 @@ static uint64_t eventfd_id(int fd) {
   char path[48], text[512];
   snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
   int info = open(path, O_RDONLY | O_CLOEXEC);
-  if (info < 0)
-    return 0;
+  if (info < 0) return 0;
   ssize_t n = read(info, text, sizeof text - 1);
   close(info);
   text[n > 0 ? n : 0] = 0;
@@ -33,8 +32,7 @@ static uint64_t eventfd_id(int fd) {
 
 static int identify(int fd, uint64_t *dev, uint64_t *ino) {
   struct stat st;
-  if (fstat(fd, &st))
-    return errno;
+  if (fstat(fd, &st)) return errno;
   uint64_t id = eventfd_id(fd);
   *dev = (uint64_t)st.st_dev;
   *ino = id ? ~id : (uint64_t)st.st_ino;
@@ -47,8 +45,7 @@ static int open_descriptors(hq_notice *n) {
   return n->rfd < 0 ? errno : 0;
 #else
   int fd[2];
-  if (pipe(fd))
-    return errno;
+  if (pipe(fd)) return errno;
   for (int i = 0; i < 2; i++) {
     fcntl(fd[i], F_SETFD, FD_CLOEXEC);
     fcntl(fd[i], F_SETFL, O_NONBLOCK);
@@ -62,8 +59,7 @@ static int open_descriptors(hq_notice *n) {
 int hq_notice_open(hq_notice *n) {
   *n = (hq_notice){.rfd = -1, .wfd = -1};
   int fault = open_descriptors(n);
-  if (!fault)
-    fault = identify(n->rfd, &n->dev, &n->ino);
+  if (!fault) fault = identify(n->rfd, &n->dev, &n->ino);
   return fault;
 }
 
@@ -72,8 +68,7 @@ void hq_notice_set(hq_notice *n) {
   int saved = errno; /* a signal handler must not change it */
   ssize_t done;
   /* A full pipe or counter is set already. */
-  do
-    done = n->wfd < 0 ? 0 : write(n->wfd, &one, sizeof one);
+  do done = n->wfd < 0 ? 0 : write(n->wfd, &one, sizeof one);
   while (done < 0 && errno == EINTR);
   errno = saved;
 }
@@ -82,8 +77,7 @@ void hq_notice_clear(hq_notice *n) {
   char buffer[128];
   ssize_t got;
   int saved = errno;
-  do
-    got = n->rfd < 0 ? 0 : read(n->rfd, buffer, sizeof buffer);
+  do got = n->rfd < 0 ? 0 : read(n->rfd, buffer, sizeof buffer);
   while (got == (ssize_t)sizeof buffer || (got < 0 && errno == EINTR));
   errno = saved;
 }
@@ -96,8 +90,7 @@ static bool still_ours(const hq_notice *n) {
 void hq_notice_close(hq_notice *n) {
   if (still_ours(n)) {
     close(n->rfd);
-    if (n->wfd != n->rfd)
-      close(n->wfd);
+    if (n->wfd != n->rfd) close(n->wfd);
   }
   n->rfd = n->wfd = -1;
 }

@@ -9,44 +9,56 @@
 /* The one table: X(ident, name, type, scope, default, min, max, choices, text). Durations in ms, sizes in bytes.
  * type: TEXT BOOL INT DURATION SIZE CHOICE SECRET. scope: CLIENT JOB ACTOR SUPERVISOR WAITER LIST */
 #define HQ_OPTION_LIST(X)                                                                                              \
-  X(CONNECT, "connect", CHOICE, CLIENT, "now", 0, 0, "now,lazy,wait", "connect at open, at the first use, or keep trying")       \
-  X(CONNECT_TIMEOUT, "connect_timeout", DURATION, CLIENT, "5s", 1, 3600000, "", "how long connecting may take, login included")  \
-  X(OP_TIMEOUT, "op_timeout", DURATION, CLIENT, "10s", 1, 3600000, "", "silence of the server after which a call fails")         \
-  X(USERNAME, "username", TEXT, CLIENT, "", 0, 256, "", "ACL user, unless the URL names one")                                    \
-  X(PASSWORD, "password", SECRET, CLIENT, "", 0, 4096, "", "password, unless the URL has one")                                   \
-  X(PASSWORD_FILE, "password_file", TEXT, CLIENT, "", 0, 4096, "", "file whose first line is the password")                      \
-  X(DB, "db", INT, CLIENT, "0", 0, 1048576, "", "database number, unless the URL names one")                                     \
-  X(POOL, "pool", INT, CLIENT, "16", 1, 10000, "", "idle connections kept for calls")                                            \
-  X(LOG, "log", CHOICE, CLIENT, "stderr", 0, 0, "stderr,events,off", "where background warnings go until next_event is called")  \
-  X(MAX_SCRIPT, "max_script", SIZE, CLIENT, "16MiB", 1, 536870912, "", "largest script and largest output")                     \
-  X(MAX_ERROR, "max_error", SIZE, CLIENT, "64KiB", 16, 536870912, "", "errors are cut to this")                                  \
-  X(TIMEOUT, "timeout", DURATION, JOB, "0", 0, 2592000000, "", "how long a run may take, 0 = no limit; whole seconds in a job")  \
-  X(RETRIES, "retries", INT, JOB, "0", 0, 1000000, "", "how often a failed run is tried again")                                  \
-  X(DELAY, "delay", DURATION, JOB, "0", 0, 315360000000, "", "start after this time")                                            \
-  X(AT, "at", INT, JOB, "0", 0, 9007199254740991, "", "start at this Unix time in ms, 0 = now")                                  \
-  X(URGENT, "urgent", BOOL, JOB, "no", 0, 0, "", "goes before what waits")                                                       \
-  X(TTL, "ttl", DURATION, JOB, "24h", 1000, 315360000000, "", "how long the hash is kept after the end")                         \
-  X(GROUP, "group", TEXT, JOB, "", 0, 128, "", "group within the script type")                                                   \
-  X(INSTANCE, "instance", TEXT, JOB, "", 0, 128, "", "instance within the group")                                                \
-  X(DELIVERY, "delivery", CHOICE, ACTOR, "reliable", 0, 0, "reliable,canonical", "at least once, or at most once as BLPOP")      \
-  X(LEASE, "lease", DURATION, ACTOR, "30s", 300, 3600000, "", "a silent actor's jobs go back after this")                        \
-  X(BLOCK, "block", DURATION, ACTOR, "5s", 100, 60000, "", "longest blocked wait on the server")                                 \
-  X(PREFETCH, "prefetch", INT, ACTOR, "1024", 0, 100000, "", "most jobs taken ahead of the handlers")                            \
-  X(CONCURRENCY, "concurrency", INT, ACTOR, "0", 0, 100000, "", "most jobs out at a time, 0 = as many as are asked for")         \
-  X(BACKOFF, "backoff", DURATION, ACTOR, "1s", 1, 3600000, "", "first delay between retries; it doubles, up to an hour")         \
-  X(MAX_RECOVERIES, "max_recoveries", INT, ACTOR, "3", 0, 1000, "", "how often a job may lose its actor before it is dead")      \
-  X(DEAD, "dead", BOOL, ACTOR, "yes", 0, 0, "", "keep jobs that failed for good in the dead letters")                            \
-  X(HANDOFF_GRACE, "handoff_grace", DURATION, ACTOR, "5s", 100, 600000, "", "how long a moved id may lie unclaimed")             \
-  X(RECHECK, "recheck", DURATION, ACTOR, "2s", 10, 600000, "", "when a copy of a held job is looked at again")                   \
-  X(TIMEOUT_GRACE, "timeout_grace", DURATION, ACTOR, "5s", 0, 3600000, "", "between a job's soft and its hard timeout")          \
-  X(MAX_STUCK, "max_stuck", INT, ACTOR, "0", 0, 100000, "", "hanging handlers after which take fails, 0 = any number")           \
-  X(REPLY, "reply", CHOICE, ACTOR, "asked", 0, 0, "asked,always", "send replies to those who ask, or for every job")             \
-  X(STRICT, "strict", BOOL, ACTOR, "no", 0, 0, "", "stop running handlers too when the lease cannot be renewed")                 \
-  X(MAX_PENDING, "max_pending", SIZE, ACTOR, "64MiB", 1024, 68719476736, "", "results kept in memory before takes stop")         \
-  X(CLOSE_TIMEOUT, "close_timeout", DURATION, ACTOR, "10s", 0, 3600000, "", "how long close waits for acknowledgements")         \
-  X(KNOWN_TYPES, "known_types", TEXT, ACTOR, "", 0, 4096, "", "more script types to look for in an actor id")                    \
-  X(COUNT, "count", INT, LIST, "100", 1, 10000, "", "rows in a page")                                                            \
-  X(STATUS, "status", TEXT, LIST, "", 0, 64, "", "only jobs in this status")                                                     \
+  X(CONNECT, "connect", CHOICE, CLIENT, "now", 0, 0, "now,lazy,wait",                                                  \
+    "connect at open, at the first use, or keep trying")                                                               \
+  X(CONNECT_TIMEOUT, "connect_timeout", DURATION, CLIENT, "5s", 1, 3600000, "",                                        \
+    "how long connecting may take, login included")                                                                    \
+  X(OP_TIMEOUT, "op_timeout", DURATION, CLIENT, "10s", 1, 3600000, "",                                                 \
+    "silence of the server after which a call fails")                                                                  \
+  X(USERNAME, "username", TEXT, CLIENT, "", 0, 256, "", "ACL user, unless the URL names one")                          \
+  X(PASSWORD, "password", SECRET, CLIENT, "", 0, 4096, "", "password, unless the URL has one")                         \
+  X(PASSWORD_FILE, "password_file", TEXT, CLIENT, "", 0, 4096, "", "file whose first line is the password")            \
+  X(DB, "db", INT, CLIENT, "0", 0, 1048576, "", "database number, unless the URL names one")                           \
+  X(POOL, "pool", INT, CLIENT, "16", 1, 10000, "", "idle connections kept for calls")                                  \
+  X(LOG, "log", CHOICE, CLIENT, "stderr", 0, 0, "stderr,events,off",                                                   \
+    "where background warnings go until next_event is called")                                                         \
+  X(MAX_SCRIPT, "max_script", SIZE, CLIENT, "16MiB", 1, 536870912, "", "largest script and largest output")            \
+  X(MAX_ERROR, "max_error", SIZE, CLIENT, "64KiB", 16, 536870912, "", "errors are cut to this")                        \
+  X(TIMEOUT, "timeout", DURATION, JOB, "0", 0, 2592000000, "",                                                         \
+    "how long a run may take, 0 = no limit; whole seconds in a job")                                                   \
+  X(RETRIES, "retries", INT, JOB, "0", 0, 1000000, "", "how often a failed run is tried again")                        \
+  X(DELAY, "delay", DURATION, JOB, "0", 0, 315360000000, "", "start after this time")                                  \
+  X(AT, "at", INT, JOB, "0", 0, 9007199254740991, "", "start at this Unix time in ms, 0 = now")                        \
+  X(URGENT, "urgent", BOOL, JOB, "no", 0, 0, "", "goes before what waits")                                             \
+  X(TTL, "ttl", DURATION, JOB, "24h", 1000, 315360000000, "", "how long the hash is kept after the end")               \
+  X(GROUP, "group", TEXT, JOB, "", 0, 128, "", "group within the script type")                                         \
+  X(INSTANCE, "instance", TEXT, JOB, "", 0, 128, "", "instance within the group")                                      \
+  X(DELIVERY, "delivery", CHOICE, ACTOR, "reliable", 0, 0, "reliable,canonical",                                       \
+    "at least once, or at most once as BLPOP")                                                                         \
+  X(LEASE, "lease", DURATION, ACTOR, "30s", 300, 3600000, "", "a silent actor's jobs go back after this")              \
+  X(BLOCK, "block", DURATION, ACTOR, "5s", 100, 60000, "", "longest blocked wait on the server")                       \
+  X(PREFETCH, "prefetch", INT, ACTOR, "1024", 0, 100000, "", "most jobs taken ahead of the handlers")                  \
+  X(CONCURRENCY, "concurrency", INT, ACTOR, "0", 0, 100000, "",                                                        \
+    "most jobs out at a time, 0 = as many as are asked for")                                                           \
+  X(BACKOFF, "backoff", DURATION, ACTOR, "1s", 1, 3600000, "",                                                         \
+    "first delay between retries; it doubles, up to an hour")                                                          \
+  X(MAX_RECOVERIES, "max_recoveries", INT, ACTOR, "3", 0, 1000, "",                                                    \
+    "how often a job may lose its actor before it is dead")                                                            \
+  X(DEAD, "dead", BOOL, ACTOR, "yes", 0, 0, "", "keep jobs that failed for good in the dead letters")                  \
+  X(HANDOFF_GRACE, "handoff_grace", DURATION, ACTOR, "5s", 100, 600000, "", "how long a moved id may lie unclaimed")   \
+  X(RECHECK, "recheck", DURATION, ACTOR, "2s", 10, 600000, "", "when a copy of a held job is looked at again")         \
+  X(TIMEOUT_GRACE, "timeout_grace", DURATION, ACTOR, "5s", 0, 3600000, "",                                             \
+    "between a job's soft and its hard timeout")                                                                       \
+  X(MAX_STUCK, "max_stuck", INT, ACTOR, "0", 0, 100000, "", "hanging handlers after which take fails, 0 = any number") \
+  X(REPLY, "reply", CHOICE, ACTOR, "asked", 0, 0, "asked,always", "send replies to those who ask, or for every job")   \
+  X(STRICT, "strict", BOOL, ACTOR, "no", 0, 0, "", "stop running handlers too when the lease cannot be renewed")       \
+  X(MAX_PENDING, "max_pending", SIZE, ACTOR, "64MiB", 1024, 68719476736, "",                                           \
+    "results kept in memory before takes stop")                                                                        \
+  X(CLOSE_TIMEOUT, "close_timeout", DURATION, ACTOR, "10s", 0, 3600000, "",                                            \
+    "how long close waits for acknowledgements")                                                                       \
+  X(KNOWN_TYPES, "known_types", TEXT, ACTOR, "", 0, 4096, "", "more script types to look for in an actor id")          \
+  X(COUNT, "count", INT, LIST, "100", 1, 10000, "", "rows in a page")                                                  \
+  X(STATUS, "status", TEXT, LIST, "", 0, 64, "", "only jobs in this status")                                           \
   X(TYPE, "type", TEXT, LIST, "", 0, 128, "", "only this script type")
 enum hq_option {
 #define HQ_OPTION_ENUM(ident, ...) HQ_OPT_##ident,

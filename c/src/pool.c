@@ -16,7 +16,8 @@ int64_t hq_client_op_deadline(const heroq_client *c, int64_t deadline) {
 /* ---- waiting for a connection ---- */
 
 /* What ends a wait before its time; HEROQ_OK if nothing does. */
-static heroq_status ended(heroq_client *c, const hq_closing *also, bool cancelled, const hq_conn *conn, heroq_error *err) {
+static heroq_status ended(heroq_client *c, const hq_closing *also, bool cancelled, const hq_conn *conn,
+                          heroq_error *err) {
   heroq_status status = HEROQ_OK;
   if (cancelled)
     status = hq_fail(err, HEROQ_E_CANCELLED, "the call was cancelled while %s was asked", c->endpoint.shown);
@@ -53,7 +54,7 @@ static heroq_status poll_once(heroq_client *c, const hq_closing *also, hq_conn *
 static heroq_status drive(heroq_client *c, const hq_closing *also, hq_conn *conn, int state, const heroq_call *call,
                           heroq_error *err) {
   while (hq_conn_state(conn) == state) {
-    short revents;
+    short revents = 0;
     heroq_status status = poll_once(c, also, conn, hq_conn_deadline(conn), call, &revents, err);
     if (status) return status;
     hq_conn_drive(conn, revents);
@@ -61,7 +62,8 @@ static heroq_status drive(heroq_client *c, const hq_closing *also, hq_conn *conn
   return HEROQ_OK;
 }
 
-heroq_status hq_client_pause(heroq_client *c, const hq_closing *also, int64_t until, heroq_call *call, heroq_error *err) {
+heroq_status hq_client_pause(heroq_client *c, const hq_closing *also, int64_t until, heroq_call *call,
+                             heroq_error *err) {
   while (hq_mono_ms() < until) {
     short revents;
     heroq_status status = poll_once(c, also, NULL, until, call, &revents, err);

@@ -49,17 +49,12 @@ heroq_status hq_bytes_take(hq_buf *b, heroq_bytes **out, heroq_error *err) {
   return bytes_of(taken.p, taken.n, out, err);
 }
 
-const void *heroq_bytes_data(const heroq_bytes *self) {
-  return self ? self->p : NULL;
-}
+const void *heroq_bytes_data(const heroq_bytes *self) { return self ? self->p : NULL; }
 
-size_t heroq_bytes_size(const heroq_bytes *self) {
-  return self ? self->n : 0;
-}
+size_t heroq_bytes_size(const heroq_bytes *self) { return self ? self->n : 0; }
 
 void heroq_bytes_free(heroq_bytes *self) {
-  if (!self)
-    return;
+  if (!self) return;
   free(self->p);
   free(self);
 }
@@ -91,24 +86,17 @@ static heroq_record *record_new(bool list) {
   return r;
 }
 
-heroq_record *hq_record_new(void) {
-  return record_new(false);
-}
+heroq_record *hq_record_new(void) { return record_new(false); }
 
-heroq_record *hq_record_list(void) {
-  return record_new(true);
-}
+heroq_record *hq_record_list(void) { return record_new(true); }
 
 static bool grow(heroq_record *r) {
-  if (r->count < r->cap)
-    return true;
+  if (r->count < r->cap) return true;
   int32_t cap = r->cap ? r->cap : 4;
-  if (cap > INT32_MAX / 2)
-    return false;
+  if (cap > INT32_MAX / 2) return false;
   cap = r->cap ? cap * 2 : cap;
   value *v = realloc(r->v, (size_t)cap * sizeof *v);
-  if (!v)
-    return false;
+  if (!v) return false;
   r->v = v;
   r->cap = cap;
   return true;
@@ -116,8 +104,7 @@ static bool grow(heroq_record *r) {
 
 /* A new value with room for n bytes behind its name; NULL: no memory, which the record remembers. */
 static value *add(heroq_record *r, const char *name, int32_t kind, size_t n) {
-  if (!r || r->failed)
-    return NULL;
+  if (!r || r->failed) return NULL;
   size_t name_size = strlen(r->list ? (name = "") : name) + 1, size;
   char *memory = __builtin_add_overflow(name_size + 1, n, &size) || !grow(r) ? NULL : malloc(size);
   if (!memory) {
@@ -132,23 +119,19 @@ static value *add(heroq_record *r, const char *name, int32_t kind, size_t n) {
 
 void hq_record_add_int(heroq_record *r, const char *name, int64_t integer) {
   value *v = add(r, name, HEROQ_VALUE_INT64, 0);
-  if (v)
-    v->integer = integer;
+  if (v) v->integer = integer;
 }
 
 void hq_record_add_double(heroq_record *r, const char *name, double real) {
   value *v = add(r, name, HEROQ_VALUE_DOUBLE, 0);
-  if (v)
-    v->real = real;
+  if (v) v->real = real;
 }
 
 static void add_bytes(heroq_record *r, const char *name, int32_t kind, hq_slice s) {
   value *v = add(r, name, kind, s.n);
-  if (!v)
-    return;
+  if (!v) return;
   char *to = v->name + strlen(v->name) + 1;
-  if (s.n)
-    memcpy(to, s.p, s.n);
+  if (s.n) memcpy(to, s.p, s.n);
   to[s.n] = 0;
   v->bytes = (hq_slice){to, s.n};
 }
@@ -162,9 +145,7 @@ void hq_record_add_text(heroq_record *r, const char *name, const char *text) {
   hq_record_add_slice(r, name, hq_slice_of(text ? text : ""));
 }
 
-void hq_record_add_bytes(heroq_record *r, const char *name, hq_slice s) {
-  add_bytes(r, name, HEROQ_VALUE_BYTES, s);
-}
+void hq_record_add_bytes(heroq_record *r, const char *name, hq_slice s) { add_bytes(r, name, HEROQ_VALUE_BYTES, s); }
 
 void hq_record_add_child(heroq_record *r, const char *name, heroq_record *child) {
   bool lost = !child || child->failed;
@@ -173,8 +154,7 @@ void hq_record_add_child(heroq_record *r, const char *name, heroq_record *child)
     v->child = child;
     return;
   }
-  if (r)
-    r->failed = true;
+  if (r) r->failed = true;
   heroq_record_free(child);
 }
 
@@ -192,9 +172,7 @@ static const value *at(const heroq_record *self, int32_t i) {
   return self && i >= 0 && i < self->count ? &self->v[i] : NULL;
 }
 
-int32_t heroq_record_count(const heroq_record *self) {
-  return self ? self->count : 0;
-}
+int32_t heroq_record_count(const heroq_record *self) { return self ? self->count : 0; }
 
 const char *heroq_record_name(const heroq_record *self, int32_t i) {
   const value *v = at(self, i);
@@ -209,17 +187,14 @@ int32_t heroq_record_kind(const heroq_record *self, int32_t i) {
 int32_t heroq_record_find(const heroq_record *self, const char *name) {
   if (self && name && !self->list)
     for (int32_t i = 0; i < self->count; i++)
-      if (!strcmp(self->v[i].name, name))
-        return i;
+      if (!strcmp(self->v[i].name, name)) return i;
   return -1;
 }
 
 int64_t heroq_record_int64(const heroq_record *self, int32_t i) {
   const value *v = at(self, i);
-  if (v && v->kind == HEROQ_VALUE_INT64)
-    return v->integer;
-  if (!v || v->kind != HEROQ_VALUE_DOUBLE || isnan(v->real))
-    return 0;
+  if (v && v->kind == HEROQ_VALUE_INT64) return v->integer;
+  if (!v || v->kind != HEROQ_VALUE_DOUBLE || isnan(v->real)) return 0;
   return v->real >= 0x1p63 ? INT64_MAX : v->real < -0x1p63 ? INT64_MIN : (int64_t)v->real;
 }
 
@@ -236,22 +211,17 @@ const char *heroq_record_text(const heroq_record *self, int32_t i) {
 const void *heroq_record_bytes(const heroq_record *self, int32_t i, size_t *size) {
   const value *v = at(self, i);
   bool has = v && (v->kind == HEROQ_VALUE_TEXT || v->kind == HEROQ_VALUE_BYTES);
-  if (size)
-    *size = has ? v->bytes.n : 0;
+  if (size) *size = has ? v->bytes.n : 0;
   return has ? v->bytes.p : NULL;
 }
 
-static bool is_child(const value *v) {
-  return v->kind == HEROQ_VALUE_RECORD || v->kind == HEROQ_VALUE_LIST;
-}
+static bool is_child(const value *v) { return v->kind == HEROQ_VALUE_RECORD || v->kind == HEROQ_VALUE_LIST; }
 
 heroq_status heroq_record_child(const heroq_record *self, int32_t i, heroq_record **out, heroq_error *err) {
-  if (!self || !out)
-    return hq_fail(err, HEROQ_E_INVALID, "heroq_record_child: %s is NULL", self ? "out" : "record");
+  if (!self || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_record_child: %s is NULL", self ? "out" : "record");
   *out = NULL;
   const value *v = at(self, i);
-  if (!v || !is_child(v))
-    return hq_fail(err, HEROQ_E_NOT_FOUND, "value %d is no child record", (int)i);
+  if (!v || !is_child(v)) return hq_fail(err, HEROQ_E_NOT_FOUND, "value %d is no child record", (int)i);
   atomic_fetch_add(&v->child->refs, 1);
   *out = v->child;
   return hq_ok(err);
@@ -266,45 +236,35 @@ static void json_double(hq_buf *b, double real) {
   }
   for (int digits = 15; digits <= 17; digits++) {
     snprintf(text, sizeof text, "%.*g", digits, real);
-    if (strtod(text, NULL) == real)
-      break;
+    if (strtod(text, NULL) == real) break;
   }
-  for (char *p = text; *p; p++)
-    hq_buf_char(b, strchr("0123456789+-e", *p) ? *p : '.');
+  for (char *p = text; *p; p++) hq_buf_char(b, strchr("0123456789+-e", *p) ? *p : '.');
 }
 
 static void json_record(hq_buf *b, const heroq_record *r);
 
 static void json_value(hq_buf *b, const value *v) {
   switch (v->kind) {
-    case HEROQ_VALUE_INT64:
-      hq_buf_int(b, v->integer);
-      break;
-    case HEROQ_VALUE_DOUBLE:
-      json_double(b, v->real);
-      break;
-    case HEROQ_VALUE_TEXT:
+  case HEROQ_VALUE_INT64: hq_buf_int(b, v->integer); break;
+  case HEROQ_VALUE_DOUBLE: json_double(b, v->real); break;
+  case HEROQ_VALUE_TEXT: hq_json_string(b, v->bytes); break;
+  case HEROQ_VALUE_BYTES:
+    if (hq_utf8_ok(v->bytes) && !memchr(v->bytes.p, 0, v->bytes.n)) {
       hq_json_string(b, v->bytes);
-      break;
-    case HEROQ_VALUE_BYTES:
-      if (hq_utf8_ok(v->bytes) && !memchr(v->bytes.p, 0, v->bytes.n)) {
-        hq_json_string(b, v->bytes);
-      } else {
-        hq_buf_text(b, "{\"base64\":\"");
-        hq_base64(b, v->bytes);
-        hq_buf_text(b, "\"}");
-      }
-      break;
-    default:
-      json_record(b, v->child);
+    } else {
+      hq_buf_text(b, "{\"base64\":\"");
+      hq_base64(b, v->bytes);
+      hq_buf_text(b, "\"}");
+    }
+    break;
+  default: json_record(b, v->child);
   }
 }
 
 static void json_record(hq_buf *b, const heroq_record *r) {
   hq_buf_char(b, r->list ? '[' : '{');
   for (int32_t i = 0; i < r->count; i++) {
-    if (i)
-      hq_buf_char(b, ',');
+    if (i) hq_buf_char(b, ',');
     if (!r->list) {
       hq_json_string(b, hq_slice_of(r->v[i].name));
       hq_buf_char(b, ':');
@@ -315,19 +275,16 @@ static void json_record(hq_buf *b, const heroq_record *r) {
 }
 
 heroq_status heroq_record_json(const heroq_record *self, heroq_bytes **out, heroq_error *err) {
-  if (!self || !out)
-    return hq_fail(err, HEROQ_E_INVALID, "heroq_record_json: %s is NULL", self ? "out" : "record");
+  if (!self || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_record_json: %s is NULL", self ? "out" : "record");
   hq_buf b = {0};
   json_record(&b, self);
   return hq_bytes_take(&b, out, err);
 }
 
 void heroq_record_free(heroq_record *self) {
-  if (!self || atomic_fetch_sub(&self->refs, 1) != 1)
-    return;
+  if (!self || atomic_fetch_sub(&self->refs, 1) != 1) return;
   for (int32_t i = 0; i < self->count; i++) {
-    if (is_child(&self->v[i]))
-      heroq_record_free(self->v[i].child);
+    if (is_child(&self->v[i])) heroq_record_free(self->v[i].child);
     free(self->v[i].name);
   }
   free(self->v);

@@ -12,8 +12,8 @@ heroq_record *hq_record_new(void);
 heroq_record *hq_record_list(void);
 void hq_record_add_int(heroq_record *r, const char *name, int64_t v);
 void hq_record_add_double(heroq_record *r, const char *name, double v);
-void hq_record_add_text(heroq_record *r, const char *name, const char *v);  /* must be UTF-8; NULL is "" */
-void hq_record_add_slice(heroq_record *r, const char *name, hq_slice v);    /* TEXT if UTF-8 without NUL, else BYTES */
+void hq_record_add_text(heroq_record *r, const char *name, const char *v); /* must be UTF-8; NULL is "" */
+void hq_record_add_slice(heroq_record *r, const char *name, hq_slice v);   /* TEXT if UTF-8 without NUL, else BYTES */
 void hq_record_add_bytes(heroq_record *r, const char *name, hq_slice v);
 void hq_record_add_child(heroq_record *r, const char *name, heroq_record *child); /* takes the child's reference */
 /* Freezes it into *out, or frees it. */

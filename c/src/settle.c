@@ -40,7 +40,8 @@ static heroq_status settle(heroq_job *job, int how, hq_slice payload, uint32_t f
   hq_held *h = job ? job->taken : NULL;
   if (!job) return hq_fail(err, HEROQ_E_INVALID, "the job is NULL");
   if (!h) return hq_fail(err, HEROQ_E_STATE, "%s was not taken by an actor, it cannot be settled", heroq_job_id(job));
-  if (flags & ~allowed) return hq_fail(err, HEROQ_E_INVALID, "flags has unknown bits: 0x%x", (unsigned)(flags & ~allowed));
+  if (flags & ~allowed)
+    return hq_fail(err, HEROQ_E_INVALID, "flags has unknown bits: 0x%x", (unsigned)(flags & ~allowed));
   heroq_actor *a = h->actor;
   if (hq_life_forked(&a->life))
     return hq_fail(err, HEROQ_E_FORKED, "%s was taken by the process before fork", h->job_key);
@@ -97,7 +98,8 @@ heroq_status heroq_job_fail(heroq_job *self, const void *error, size_t size, uin
 heroq_status heroq_job_retry(heroq_job *self, int64_t delay_ms, const void *error, size_t size, uint32_t flags,
                              heroq_call *call, heroq_error *err) {
   hq_slice s;
-  if (delay_ms < 0) return hq_fail(err, HEROQ_E_INVALID, "delay_ms is %lld; it must not be negative", (long long)delay_ms);
+  if (delay_ms < 0)
+    return hq_fail(err, HEROQ_E_INVALID, "delay_ms is %lld; it must not be negative", (long long)delay_ms);
   heroq_status rc = bytes(error, size, "the error", &s, err);
   return rc ? rc : settle(self, HQ_BY_FAIL, s, flags, HEROQ_SYNC, delay_ms, call, err);
 }

@@ -84,7 +84,8 @@ static void set_options(int fd, int family) {
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
 #endif
 #ifdef TCP_USER_TIMEOUT
-  unsigned int ms = 30000; /* unacknowledged bytes mean a dead path: the deadlines above notice sooner where they apply */
+  unsigned int ms =
+      30000; /* unacknowledged bytes mean a dead path: the deadlines above notice sooner where they apply */
   setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 #endif
 }

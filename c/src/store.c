@@ -21,12 +21,12 @@ heroq_status hq_store_check(const heroq_client *c, const heroq_job *job, bool st
   int64_t limit = hq_option_int(hq_client_options(c), HQ_OPT_MAX_SCRIPT);
   hq_slice script = hq_job_slice(job, HQ_F_SCRIPT);
   if (script.n > (uint64_t)limit)
-    return hq_fail(err, HEROQ_E_TOO_BIG, "the script of job %s has %zu bytes; max_script allows %lld", heroq_job_id(job),
-                   script.n, (long long)limit);
+    return hq_fail(err, HEROQ_E_TOO_BIG, "the script of job %s has %zu bytes; max_script allows %lld",
+                   heroq_job_id(job), script.n, (long long)limit);
   hq_slice waits_for = hq_job_slice(job, HQ_F_PREREQUISITES);
   if (start && waits_for.n && !hq_slice_is(waits_for, "[]"))
-    return hq_fail(err, HEROQ_E_UNSUPPORTED, "job %s has prerequisites, which cannot be waited for: start it without them",
-                   heroq_job_id(job));
+    return hq_fail(err, HEROQ_E_UNSUPPORTED,
+                   "job %s has prerequisites, which cannot be waited for: start it without them", heroq_job_id(job));
   return HEROQ_OK;
 }
 
@@ -92,7 +92,8 @@ uint32_t hq_start_put(heroq_client *c, hq_batch *b, const hq_start *s, const hq_
 
 heroq_status hq_start_answer(heroq_client *c, const hq_batch *b, uint32_t push, const hq_start *s, heroq_error *err) {
   heroq_status status = hq_reply_to_error(hq_batch_reply(b, push), s->queue.key[HQ_Q].p, err);
-  if (status == HEROQ_OK && hq_client_queue_is_new(c, s->queue.key[HQ_Q].p)) hq_client_queue_known(c, s->queue.key[HQ_Q].p);
+  if (status == HEROQ_OK && hq_client_queue_is_new(c, s->queue.key[HQ_Q].p))
+    hq_client_queue_known(c, s->queue.key[HQ_Q].p);
   return status;
 }
 
@@ -113,7 +114,7 @@ static heroq_status create_guarded(const hq_submit *s, hq_conn *conn, hq_batch *
   return status;
 }
 
-heroq_status hq_submit_run(const hq_submit *s, hq_conn *conn, hq_batch *b, int64_t deadline, heroq_call *call,
+heroq_status hq_submit_run(hq_submit *s, hq_conn *conn, hq_batch *b, int64_t deadline, heroq_call *call,
                            heroq_error *err) {
   hq_start start;
   hq_buf key = {0};
@@ -130,8 +131,16 @@ heroq_status hq_submit_run(const hq_submit *s, hq_conn *conn, hq_batch *b, int64
     if (s->blpop > 0) hq_put_blpop(b, s->reply_to, s->blpop);
     if (s->look) hq_put_await(b, hq_buf_cstr(&key), HQ_SLICE_NONE);
     status = hq_conn_exchange(s->client, s->also, conn, b, answer_by(s, deadline), call, err);
-    if (status == HEROQ_OK && !guarded) status = hq_store_answer(b, 0, s->job, err);
-    if (status == HEROQ_OK) status = hq_start_answer(s->client, b, push, &start, err);
+    if (hq_batch_reply(b, push)) {
+      heroq_error refused;
+      heroq_status verdict = guarded ? HEROQ_OK : hq_store_answer(b, 0, s->job, &refused);
+      if (verdict == HEROQ_OK) verdict = hq_start_answer(s->client, b, push, &start, &refused);
+      s->stands = verdict == HEROQ_OK;
+      if (verdict) {
+        status = verdict;
+        hq_error_copy(err, &refused);
+      }
+    }
   }
   hq_buf_free(&key);
   hq_start_free(&start);
@@ -141,7 +150,8 @@ heroq_status hq_submit_run(const hq_submit *s, hq_conn *conn, hq_batch *b, int64
 /* ---- a result from outside an actor ---- */
 
 /* Who waits is answered after the hash is written; the hash decides, so a lost answer costs only time. */
-static void answer(heroq_client *client, const hq_ended *ended, const heroq_job *job, hq_slice output, heroq_call *call) {
+static void answer(heroq_client *client, const hq_ended *ended, const heroq_job *job, hq_slice output,
+                   heroq_call *call) {
   hq_batch b;
   hq_batch_init(&b);
   if (ended->reply_to.n && hq_put_reply(&b, ended->reply_to, hq_job_slice(job, HQ_F_JOB_ID), output))
@@ -156,11 +166,12 @@ static heroq_status result_verdict(const hq_ended *ended, const char *key, heroq
   return hq_fail(err, HEROQ_E_PROTOCOL, "%s: an answer that heroq does not understand", key);
 }
 
-heroq_status heroq_job_set_result(heroq_job *self, heroq_client *client, const void *output, size_t size, heroq_call *call,
-                                  heroq_error *err) {
+heroq_status heroq_job_set_result(heroq_job *self, heroq_client *client, const void *output, size_t size,
+                                  heroq_call *call, heroq_error *err) {
   heroq_status status = hq_client_enter(client, err);
   if (status) return status;
-  if (!self || (!output && size)) return hq_fail(err, HEROQ_E_INVALID, "heroq_job_set_result: the job or the output is NULL");
+  if (!self || (!output && size))
+    return hq_fail(err, HEROQ_E_INVALID, "heroq_job_set_result: the job or the output is NULL");
   int64_t limit = hq_option_int(hq_client_options(client), HQ_OPT_MAX_SCRIPT);
   if (size > (uint64_t)limit)
     return hq_fail(err, HEROQ_E_TOO_BIG, "the output has %zu bytes; max_script allows %lld", size, (long long)limit);

@@ -36,8 +36,9 @@ typedef struct hq_submit {
   hq_slice reply_to;
   double blpop;
   bool look;
+  bool stands; /* out: the job is stored and pushed, even if what came behind it failed */
 } hq_submit;
-heroq_status hq_submit_run(const hq_submit *s, hq_conn *conn, hq_batch *b, int64_t deadline, heroq_call *call,
+heroq_status hq_submit_run(hq_submit *s, hq_conn *conn, hq_batch *b, int64_t deadline, heroq_call *call,
                            heroq_error *err);
 /* One plain exchange whose only reply must be no error. */
 heroq_status hq_ask(heroq_client *c, hq_batch *b, const char *what, heroq_call *call, heroq_error *err);

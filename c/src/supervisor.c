@@ -79,8 +79,8 @@ heroq_status hq_supervisor_enter_id(const heroq_supervisor *s, const char *job_i
   if (status) return status;
   if (!job_id) return hq_fail(err, HEROQ_E_INVALID, "the job id is NULL");
   if (!hq_wire_id_ok(hq_slice_of(job_id)))
-    return hq_fail(err, HEROQ_E_INVALID, "a job id is 1 to 256 printable characters without space and braces, not '%.64s'",
-                   job_id);
+    return hq_fail(err, HEROQ_E_INVALID,
+                   "a job id is 1 to 256 printable characters without space and braces, not '%.64s'", job_id);
   hq_key_job(key, hq_slice_of(job_id));
   hq_buf_cstr(key);
   if (!key->failed) return HEROQ_OK;
@@ -121,7 +121,8 @@ static heroq_status may_start(const hq_reply *fields, const char *key, const cha
   if (hq_state_terminal(hq_state_parse(status)))
     return hq_fail(err, HEROQ_E_STATE, "%s has ended (%.*s): requeue it to run it again", key, (int)status.n, status.p);
   if (waits_for.n && !hq_slice_is(waits_for, "[]"))
-    return hq_fail(err, HEROQ_E_UNSUPPORTED, "%s has prerequisites, which cannot be waited for: start it without them", key);
+    return hq_fail(err, HEROQ_E_UNSUPPORTED, "%s has prerequisites, which cannot be waited for: start it without them",
+                   key);
   if (!*script_type) *script_type = type.p;
   if (!*script_type) return hq_fail(err, HEROQ_E_INVALID, "%s names no script_type: give one", key);
   return HEROQ_OK;
@@ -194,8 +195,8 @@ heroq_status heroq_supervisor_get_job(heroq_supervisor *self, const char *job_id
 }
 
 /* One field; *out stays NULL if the hash has none. `lower`: in lower case, and "" for none. */
-static heroq_status get_field(heroq_supervisor *self, const char *job_id, const char *field, bool lower, heroq_bytes **out,
-                              heroq_call *call, heroq_error *err) {
+static heroq_status get_field(heroq_supervisor *self, const char *job_id, const char *field, bool lower,
+                              heroq_bytes **out, heroq_call *call, heroq_error *err) {
   hq_buf key = {0}, text = {0};
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "get_%s: out is NULL", field);
   *out = NULL;
@@ -220,13 +221,13 @@ static heroq_status get_field(heroq_supervisor *self, const char *job_id, const 
   return status ? status : hq_ok(err);
 }
 
-heroq_status heroq_supervisor_get_status(heroq_supervisor *self, const char *job_id, heroq_bytes **out, heroq_call *call,
-                                         heroq_error *err) {
+heroq_status heroq_supervisor_get_status(heroq_supervisor *self, const char *job_id, heroq_bytes **out,
+                                         heroq_call *call, heroq_error *err) {
   return get_field(self, job_id, "status", true, out, call, err);
 }
 
-heroq_status heroq_supervisor_get_output(heroq_supervisor *self, const char *job_id, heroq_bytes **out, heroq_call *call,
-                                         heroq_error *err) {
+heroq_status heroq_supervisor_get_output(heroq_supervisor *self, const char *job_id, heroq_bytes **out,
+                                         heroq_call *call, heroq_error *err) {
   return get_field(self, job_id, "output", false, out, call, err);
 }
 

@@ -188,7 +188,8 @@ static heroq_status sum_up(const bulk *k, heroq_status status, const heroq_error
   if (status && whole)
     hq_error_copy(err, ended);
   else
-    status = hq_fail(err, HEROQ_E_PARTIAL, "%d of %d jobs are not started: %s", (int)(count - done), (int)count, why->text);
+    status =
+        hq_fail(err, HEROQ_E_PARTIAL, "%d of %d jobs are not started: %s", (int)(count - done), (int)count, why->text);
   if (why->flags & HEROQ_RETRYABLE) hq_error_flag(err, HEROQ_RETRYABLE);
   if (why->flags & HEROQ_MAYBE_DONE) hq_error_flag(err, HEROQ_MAYBE_DONE);
   hq_error_set_item(err, k->first_failed);
@@ -209,7 +210,8 @@ static void free_all(bulk *k, chunk *c[2]) {
   }
 }
 
-heroq_status heroq_supervisor_submit_many(heroq_supervisor *self, heroq_jobs *jobs, heroq_call *call, heroq_error *err) {
+heroq_status heroq_supervisor_submit_many(heroq_supervisor *self, heroq_jobs *jobs, heroq_call *call,
+                                          heroq_error *err) {
   heroq_status status = hq_supervisor_enter(self, err);
   if (status) return status;
   if (!jobs) return hq_fail(err, HEROQ_E_INVALID, "heroq_supervisor_submit_many: the list of jobs is NULL");

@@ -63,7 +63,9 @@ typedef struct listing {
   char cursor[24];
 } listing;
 
-static bool same_text(hq_slice s, const char *text) { return s.n == strlen(text) && !strncasecmp(s.p ? s.p : "", text, s.n); }
+static bool same_text(hq_slice s, const char *text) {
+  return s.n == strlen(text) && !strncasecmp(s.p ? s.p : "", text, s.n);
+}
 
 /* The three answers to one key: fields, length of script, length of output. */
 static void add_row(listing *l, hq_slice id, const hq_batch *b, uint32_t i) {
@@ -234,7 +236,8 @@ static heroq_status ask_foreign(heroq_supervisor *self, hq_slice id, const hq_ca
   hq_buf key = {0};
   hq_batch b;
   if (!hq_name_ok(c->script_type))
-    return hq_fail(err, HEROQ_E_STATE, "job %.*s has no script_type, so there is no list to stop it by", (int)id.n, id.p);
+    return hq_fail(err, HEROQ_E_STATE, "job %.*s has no script_type, so there is no list to stop it by", (int)id.n,
+                   id.p);
   hq_key_ctl(&key, c->script_type.p);
   hq_batch_init(&b);
   hq_put_ctl(&b, hq_buf_cstr(&key), id);
@@ -300,7 +303,8 @@ static heroq_status out_of_dead(heroq_supervisor *self, hq_slice id, const hq_re
   return status;
 }
 
-heroq_status heroq_supervisor_delete_job(heroq_supervisor *self, const char *job_id, heroq_call *call, heroq_error *err) {
+heroq_status heroq_supervisor_delete_job(heroq_supervisor *self, const char *job_id, heroq_call *call,
+                                         heroq_error *err) {
   enum { UNKNOWN, DELETED, RUNS };
   hq_buf key = {0};
   hq_batch b;
@@ -320,7 +324,8 @@ heroq_status heroq_supervisor_delete_job(heroq_supervisor *self, const char *job
     else if (verdict == RUNS) {
       status = stop(self, hq_slice_of(job_id), hq_buf_cstr(&key), &outcome, call, err);
       if (status == HEROQ_OK)
-        status = hq_fail(err, HEROQ_E_BUSY, "%s runs: it was asked to stop, delete it when it has ended", hq_buf_cstr(&key));
+        status =
+            hq_fail(err, HEROQ_E_BUSY, "%s runs: it was asked to stop, delete it when it has ended", hq_buf_cstr(&key));
     } else
       status = hq_fail(err, HEROQ_E_PROTOCOL, "%s: an answer that heroq does not understand", hq_buf_cstr(&key));
   }
@@ -338,17 +343,20 @@ static heroq_status requeue_target(const hq_reply *r, const heroq_options *o, co
   const char *named = hq_option_text(o, HQ_OPT_TYPE), *group = hq_option_text(o, HQ_OPT_GROUP);
   heroq_bytes *text = NULL;
   if (!queue.n && (*named || *group)) {
-    heroq_status status = heroq_key_actor_queue(*named ? named : type.p, group, hq_option_text(o, HQ_OPT_INSTANCE), &text, err);
+    heroq_status status =
+        heroq_key_actor_queue(*named ? named : type.p, group, hq_option_text(o, HQ_OPT_INSTANCE), &text, err);
     if (status) return status;
     queue = (hq_slice){heroq_bytes_data(text), heroq_bytes_size(text)};
   }
   bool ok = known_queue(queue, type, q);
   heroq_bytes_free(text);
-  return ok ? HEROQ_OK : hq_fail(err, HEROQ_E_INVALID, "%s names no queue and no script_type: give the option type", key);
+  return ok ? HEROQ_OK
+            : hq_fail(err, HEROQ_E_INVALID, "%s names no queue and no script_type: give the option type", key);
 }
 
 /* The hash stands at dispatched. A reply of the earlier run must go before the id can run again. */
-static heroq_status push_again(heroq_supervisor *self, hq_slice id, const hq_qkeys *q, heroq_call *call, heroq_error *err) {
+static heroq_status push_again(heroq_supervisor *self, hq_slice id, const hq_qkeys *q, heroq_call *call,
+                               heroq_error *err) {
   hq_buf reply = {0};
   hq_batch b;
   hq_batch_init(&b);

@@ -14,13 +14,10 @@ int64_t hq_wait_deadline(int64_t timeout_ms, const heroq_call *call) {
   return own < limit ? own : limit;
 }
 
-static bool cancelled(const heroq_call *call) {
-  return call && atomic_load(&call->cancelled);
-}
+static bool cancelled(const heroq_call *call) { return call && atomic_load(&call->cancelled); }
 
 static int poll_timeout(int64_t deadline) {
-  if (deadline == HQ_NEVER)
-    return -1;
+  if (deadline == HQ_NEVER) return -1;
   int64_t left = deadline - hq_mono_ms();
   return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
@@ -30,16 +27,13 @@ heroq_status hq_wait_fd(int fd, short events, int64_t deadline, const heroq_call
   while (!cancelled(call)) {
     struct pollfd p[2] = {{fd, events, 0}, {call ? call->notice.rfd : -1, POLLIN, 0}};
     int timeout = poll_timeout(deadline), n = poll(p, 2, timeout);
-    if (n < 0 && errno != EINTR && errno != EAGAIN)
-      return HEROQ_E_INTERNAL;
+    if (n < 0 && errno != EINTR && errno != EAGAIN) return HEROQ_E_INTERNAL;
     if (n <= 0) {
-      if (timeout == 0)
-        return HEROQ_E_TIMEOUT;
+      if (timeout == 0) return HEROQ_E_TIMEOUT;
       continue;
     }
     /* The notice may be readable without the mark when a cancel met a reset. */
-    if (p[1].revents)
-      return p[1].revents & POLLIN ? HEROQ_E_CANCELLED : HEROQ_E_INTERNAL;
+    if (p[1].revents) return p[1].revents & POLLIN ? HEROQ_E_CANCELLED : HEROQ_E_INTERNAL;
     *revents = p[0].revents;
     return HEROQ_OK;
   }
@@ -67,22 +61,17 @@ static hq_waiting *take_spare(hq_waitq *q) {
 
 static void unlink_waiting(hq_waitq *q, hq_waiting *w) {
   hq_waiting **at = &q->first;
-  while (*at != w)
-    at = &(*at)->next;
+  while (*at != w) at = &(*at)->next;
   *at = w->next;
-  if (q->last == &w->next)
-    q->last = at;
+  if (q->last == &w->next) q->last = at;
   q->count--;
 }
 
 heroq_status hq_waitq_wait(hq_waitq *q, pthread_mutex_t *lock, int64_t deadline, const heroq_call *call) {
-  if (cancelled(call))
-    return HEROQ_E_CANCELLED;
-  if (poll_timeout(deadline) == 0)
-    return HEROQ_E_TIMEOUT;
+  if (cancelled(call)) return HEROQ_E_CANCELLED;
+  if (poll_timeout(deadline) == 0) return HEROQ_E_TIMEOUT;
   hq_waiting *w = take_spare(q);
-  if (!w)
-    return HEROQ_E_INTERNAL;
+  if (!w) return HEROQ_E_INTERNAL;
   w->next = NULL;
   w->woken = false;
   *q->last = w;
@@ -100,8 +89,7 @@ heroq_status hq_waitq_wait(hq_waitq *q, pthread_mutex_t *lock, int64_t deadline,
     hq_notice_clear(&w->notice);
   } else {
     unlink_waiting(q, w);
-    if (status == HEROQ_OK)
-      status = HEROQ_E_INTERNAL; /* somebody else closed our descriptor */
+    if (status == HEROQ_OK) status = HEROQ_E_INTERNAL; /* somebody else closed our descriptor */
   }
   w->next = q->spare;
   q->spare = w;
@@ -110,16 +98,14 @@ heroq_status hq_waitq_wait(hq_waitq *q, pthread_mutex_t *lock, int64_t deadline,
 
 void hq_waitq_wake_one(hq_waitq *q) {
   hq_waiting *w = q->first;
-  if (!w)
-    return;
+  if (!w) return;
   unlink_waiting(q, w);
   w->woken = true;
   hq_notice_set(&w->notice);
 }
 
 void hq_waitq_wake_all(hq_waitq *q) {
-  while (q->first)
-    hq_waitq_wake_one(q);
+  while (q->first) hq_waitq_wake_one(q);
 }
 
 void hq_waitq_free(hq_waitq *q) {

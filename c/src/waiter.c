@@ -87,7 +87,8 @@ static void complete(heroq_waiter *w, hq_await *a, heroq_status status, bool fai
   hq_waitq_wake_one(&w->takers);
 }
 
-void hq_waiter_complete(hq_await *a, heroq_status status, bool failed, hq_slice payload, uint32_t flags, const char *text) {
+void hq_waiter_complete(hq_await *a, heroq_status status, bool failed, hq_slice payload, uint32_t flags,
+                        const char *text) {
   pthread_mutex_lock(&a->waiter->lock);
   complete(a->waiter, a, status, failed, payload, flags, text);
   pthread_mutex_unlock(&a->waiter->lock);
@@ -136,7 +137,8 @@ static void waiter_unref(void *self) {
   if (hq_life_unref(&w->life)) destroy(w);
 }
 
-heroq_status heroq_waiter_open(heroq_client *client, const heroq_options *options, heroq_waiter **out, heroq_error *err) {
+heroq_status heroq_waiter_open(heroq_client *client, const heroq_options *options, heroq_waiter **out,
+                               heroq_error *err) {
   (void)options; /* there is none for waiters yet */
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "heroq_waiter_open: out is NULL");
   *out = NULL;
@@ -199,7 +201,8 @@ void heroq_waiter_close(heroq_waiter *self) {
 }
 
 void heroq_waiter_free(heroq_waiter *self) {
-  if (!self || hq_life_forked(&self->life)) return; /* in a child its memory is left alone: a lock may be held for ever */
+  if (!self || hq_life_forked(&self->life))
+    return; /* in a child its memory is left alone: a lock may be held for ever */
   heroq_waiter_close(self);
   pthread_mutex_lock(&self->lock);
   hq_await *done = self->done;
@@ -222,7 +225,8 @@ static heroq_status enter(const heroq_waiter *w, heroq_error *err) {
   return status ? status : hq_client_enter(w->client, err);
 }
 
-static heroq_status check_call(const heroq_waiter *w, int64_t tag, int64_t count, int64_t timeout_ms, heroq_error *err) {
+static heroq_status check_call(const heroq_waiter *w, int64_t tag, int64_t count, int64_t timeout_ms,
+                               heroq_error *err) {
   heroq_status status = enter(w, err);
   if (status) return status;
   if (tag < 0 || tag > MAX_TAG - (count > 0 ? count - 1 : 0))
@@ -264,7 +268,8 @@ static heroq_status hand_over(heroq_waiter *w, hq_await *first, heroq_error *err
   return hq_ok(err);
 }
 
-heroq_status heroq_waiter_submit(heroq_waiter *self, heroq_job *job, int64_t tag, int64_t timeout_ms, heroq_error *err) {
+heroq_status heroq_waiter_submit(heroq_waiter *self, heroq_job *job, int64_t tag, int64_t timeout_ms,
+                                 heroq_error *err) {
   heroq_status status = check_call(self, tag, 1, timeout_ms, err);
   if (status == HEROQ_OK) status = hq_store_check(self->client, job, true, err);
   if (status) return status;
@@ -299,7 +304,8 @@ heroq_status heroq_waiter_submit_many(heroq_waiter *self, const heroq_jobs *jobs
   return hand_over(self, first, err);
 }
 
-heroq_status heroq_waiter_add(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms, heroq_error *err) {
+heroq_status heroq_waiter_add(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms,
+                              heroq_error *err) {
   heroq_status status = check_call(self, tag, 1, timeout_ms, err);
   if (status) return status;
   if (!job_id || !hq_wire_id_ok(hq_slice_of(job_id)))
@@ -335,8 +341,13 @@ static heroq_status make_record(hq_await *a, heroq_record **out, heroq_error *er
   hq_record_add_text(r, "job_id", a->id);
   hq_slice payload = {a->payload.p ? a->payload.p : "", a->payload.n};
   if (a->status == HEROQ_OK || a->failed) hq_record_add_bytes(r, a->failed ? "error" : "output", payload);
-  hq_escape(text, sizeof text, a->failed ? payload.p : a->text ? a->text : "",
-            a->failed ? payload.n : a->text ? strlen(a->text) : 0);
+  hq_escape(text, sizeof text,
+            a->failed ? payload.p
+            : a->text ? a->text
+                      : "",
+            a->failed ? payload.n
+            : a->text ? strlen(a->text)
+                      : 0);
   hq_record_add_text(r, "text", text);
   return hq_record_finish(r, out, err);
 }

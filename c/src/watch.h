@@ -4,7 +4,7 @@
 #define HQ_WATCH_H
 #include "delivery.h"
 
-#define HQ_WATCH_FIRST_MS 50   /* between looks while a foreign actor may have the job; doubles */
+#define HQ_WATCH_FIRST_MS 50 /* between looks while a foreign actor may have the job; doubles */
 #define HQ_WATCH_MOST_MS 5000
 #define HQ_WATCH_SETTLE_MS 1000 /* an output or reply that no terminal status follows is the result after this */
 

@@ -1,4 +1,5 @@
-/* Job ⇄ hash fields. What comes from the server is not trusted: what cannot be read is kept, and read as the default. */
+/* Job ⇄ hash fields. What comes from the server is not trusted: what cannot be read is kept, and counts as the
+ * default. */
 #include "wire.h"
 
 #include <string.h>
@@ -9,33 +10,27 @@
 #include "keys_private.h"
 #include "scripts.h"
 
-/* Whether a new hash gets the field as the job has it. A job that was read from a hash or from JSON may carry the results
- * and the private fields of an earlier run. */
+/* Whether a new hash gets the field as the job has it. A job that was read from a hash or from JSON may carry the
+ * results and the private fields of an earlier run. */
 static bool goes_along(int field) {
   switch (field) {
-    case HQ_F_STATUS:
-    case HQ_F_CREATED_AT:
-    case HQ_F_UPDATED_AT:
-    case HQ_F_OUTPUT:
-    case HQ_F_ERROR:
-    case HQ_F_HQ_TTL:
-    case HQ_F_HQ_REPLY_TO:
-      return false;
-    default:
-      return true;
+  case HQ_F_STATUS:
+  case HQ_F_CREATED_AT:
+  case HQ_F_UPDATED_AT:
+  case HQ_F_OUTPUT:
+  case HQ_F_ERROR:
+  case HQ_F_HQ_TTL:
+  case HQ_F_HQ_REPLY_TO: return false;
+  default: return true;
   }
 }
 
-static bool is_private(const char *name) {
-  return !strncmp(name, "hq_", 3);
-}
+static bool is_private(const char *name) { return !strncmp(name, "hq_", 3); }
 
 uint32_t hq_wire_field_args(const heroq_job *job, hq_slice reply_to) {
   uint32_t n = 4 + !!reply_to.p; /* status, createdAt, updatedAt, hq_ttl */
-  for (int f = 0; f < HQ_F_COUNT; f++)
-    n += goes_along(f) && job->field[f].p;
-  for (uint32_t i = 0; i < job->extra_count; i++)
-    n += !is_private(job->extra[i].name);
+  for (int f = 0; f < HQ_F_COUNT; f++) n += goes_along(f) && job->field[f].p;
+  for (uint32_t i = 0; i < job->extra_count; i++) n += !is_private(job->extra[i].name);
   return 2 * n;
 }
 
@@ -47,17 +42,14 @@ static void put(hq_batch *b, const char *name, hq_slice value) {
 void hq_wire_put_fields(hq_batch *b, const heroq_job *job, hq_slice reply_to, const char *now) {
   hq_slice ttl = job->field[HQ_F_HQ_TTL], time = hq_slice_of(now);
   for (int f = 0; f < HQ_F_COUNT; f++)
-    if (goes_along(f) && job->field[f].p)
-      put(b, hq_field_name[f], job->field[f]);
+    if (goes_along(f) && job->field[f].p) put(b, hq_field_name[f], job->field[f]);
   for (uint32_t i = 0; i < job->extra_count; i++)
-    if (!is_private(job->extra[i].name))
-      put(b, job->extra[i].name, job->extra[i].value);
+    if (!is_private(job->extra[i].name)) put(b, job->extra[i].name, job->extra[i].value);
   put(b, hq_field_name[HQ_F_STATUS], hq_slice_of(hq_job_waits(job) ? HEROQ_STATUS_WAITING : HEROQ_STATUS_DISPATCHED));
   put(b, hq_field_name[HQ_F_CREATED_AT], time);
   put(b, hq_field_name[HQ_F_UPDATED_AT], time);
   put(b, hq_field_name[HQ_F_HQ_TTL], ttl.p ? ttl : hq_slice_of(HQ_DEFAULT_TTL));
-  if (reply_to.p)
-    put(b, hq_field_name[HQ_F_HQ_REPLY_TO], reply_to);
+  if (reply_to.p) put(b, hq_field_name[HQ_F_HQ_REPLY_TO], reply_to);
 }
 
 void hq_wire_put_create(hq_batch *b, const heroq_job *job, hq_slice reply_to) {
@@ -95,8 +87,7 @@ static heroq_status fill(heroq_job *job, hq_slice id, const hq_reply *pairs, cha
   for (uint32_t i = 0; i + 1 < hq_reply_count(pairs); i += 2) {
     hq_slice name = hq_reply_str(hq_reply_at(pairs, i)), value = hq_reply_str(hq_reply_at(pairs, i + 1));
     int field = hq_field_find(name);
-    if (!name.p || !value.p)
-      continue;
+    if (!name.p || !value.p) continue;
     if (field >= 0 && !job->field[field].p)
       hq_job_place(job, field, value, &room);
     else if (field < 0 && !keep_foreign(job, name, value))
@@ -116,13 +107,10 @@ heroq_status hq_wire_job_from_hash(hq_slice id, const hq_reply *pairs, heroq_job
   if (!pairs || pairs->type != HQ_ARRAY)
     return hq_fail(err, HEROQ_E_PROTOCOL, "job %.*s: the server did not answer with the fields of a hash",
                    (int)(id.n < 256 ? id.n : 256), id.p);
-  if (!pairs->count)
-    return hq_fail(err, HEROQ_E_NOT_FOUND, "no job %.*s", (int)(id.n < 256 ? id.n : 256), id.p);
-  for (uint32_t i = 1; i < pairs->count; i += 2)
-    size += hq_reply_str(hq_reply_at(pairs, i)).n + 1;
+  if (!pairs->count) return hq_fail(err, HEROQ_E_NOT_FOUND, "no job %.*s", (int)(id.n < 256 ? id.n : 256), id.p);
+  for (uint32_t i = 1; i < pairs->count; i += 2) size += hq_reply_str(hq_reply_at(pairs, i)).n + 1;
   heroq_job *job = hq_job_alloc(size, &room);
-  if (!job)
-    return hq_fail_nomem(err);
+  if (!job) return hq_fail_nomem(err);
   heroq_status status = fill(job, id, pairs, room, err);
   if (status)
     heroq_job_free(job);
@@ -143,13 +131,11 @@ heroq_job *hq_wire_job_from_claim(hq_slice id, const char *script_type, const hq
     size += value[i].n + 1;
   }
   heroq_job *job = hq_job_alloc(size, &room);
-  if (!job)
-    return NULL;
+  if (!job) return NULL;
   hq_job_place(job, HQ_F_JOB_ID, id, &room);
   hq_job_place(job, HQ_F_SCRIPT_TYPE, type, &room);
   for (uint32_t i = 0; i < HQ_CLAIM_FIELD_COUNT; i++)
-    if (value[i].p)
-      hq_job_place(job, field[i], value[i], &room);
+    if (value[i].p) hq_job_place(job, field[i], value[i], &room);
   job->field[HQ_F_STATUS] = hq_slice_of(HEROQ_STATUS_STARTED);
   hq_job_see_status(job);
   job->id_given = true;

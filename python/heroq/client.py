@@ -32,7 +32,9 @@ class Closing(abc.ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -40,7 +42,7 @@ class Client(Closing):
     """A connection pool for all threads. `server`: a URL, or an embedded one; None is HEROQ_URL, else redis://localhost:6379/0."""
 
     def __init__(self, server: Embedded | str | None = None, **opts: options.Value | None):
-        url = server if server is None or isinstance(server, str) else server.url
+        url: Any = getattr(server, "url", server)  # what is neither is refused by the extension
         self._adopt(_heroq.heroq_client_open(url, options.handle(opts)))
 
     def _adopt(self, handle: Any) -> None:
@@ -61,7 +63,7 @@ class Client(Closing):
         return _heroq.heroq_client_server_info(self._handle)
 
     def next_event(self, timeout: float | None = 0) -> dict[str, Any] | None:
-        """What happened in the background; None if nothing came in time. The first call takes the warnings off stderr."""
+        """What happened in the background; None if nothing came in time. The first call takes warnings off stderr."""
         return wait_for(lambda: _heroq.heroq_client_next_event(self._handle, 0), self.event_fd, timeout)
 
     def event_fd(self) -> int:
@@ -71,7 +73,6 @@ class Client(Closing):
     def close(self) -> None:
         """Closes what was opened from it too."""
         _heroq.heroq_client_close(self._handle)
-
 
 
 def client_of(server: Client | Embedded | str | None, opts: dict[str, options.Value | None]) -> tuple[Client, bool]:

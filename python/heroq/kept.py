@@ -22,7 +22,12 @@ class Kept:
     """Runs from its making until `end`. `folder` is removed afterwards."""
 
     def __init__(
-        self, argv: Sequence[str], *, folder: str = "", environment: Mapping[str, str] | None = None, quiet: bool = False
+        self,
+        argv: Sequence[str],
+        *,
+        folder: str = "",
+        environment: Mapping[str, str] | None = None,
+        quiet: bool = False,
     ):
         self._pid = os.getpid()
         out = subprocess.DEVNULL if quiet else None

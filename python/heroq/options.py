@@ -1,4 +1,4 @@
-"""Keyword options → the library's one options table. Durations are seconds (or a timedelta), or text such as "250ms"."""
+"""Keyword options → the library's one options table. Durations are seconds, a timedelta, or text such as "250ms"."""
 
 from __future__ import annotations
 

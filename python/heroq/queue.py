@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from .embedded import Embedded
 
 
-def list_queues(client: Client) -> Iterator[dict[str, Any]]:
+def list_queues(server: Client | Embedded | str | None = None) -> Iterator[dict[str, Any]]:
     """Rows of queue, script_type, group, instance, waiting, in_flight, delayed, dead, paused, actors, oldest."""
-    page = _heroq.heroq_queue_list(client._handle, None)
+    client, owns = client_of(server, {})
+    try:
+        page = _heroq.heroq_queue_list(client._handle, None)
+    finally:
+        if owns:
+            client.close()
     yield from page["rows"]
 
 

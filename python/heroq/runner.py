@@ -56,12 +56,9 @@ class Runner:
 
     def _add(self, one: Handler[[Job], Any], threads: int, opts: dict[str, Value | None]) -> None:
         label = f"{one.label}.{socket.gethostname()}.{os.getpid()}"[:256]
-        actor = Actor(
-            self._client,
-            actor_id=label,
-            types=one.types,
-            **{"concurrency": threads, **one.options, **{k: v for k, v in opts.items() if v is not None}},
-        )
+        given = {name: value for name, value in opts.items() if value is not None}
+        merged: dict[str, Any] = {"concurrency": threads, **one.options, **given}
+        actor = Actor(self._client, actor_id=label, types=one.types, **merged)
         self._actors.append(actor)
         for i in range(threads):
             thread = threading.Thread(

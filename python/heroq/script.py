@@ -210,4 +210,3 @@ def _result(status: int, why: str, output: _Output) -> bytes:
     text = f"{why}\n{tail}" if tail else why
     log.info("script failed: %s", why)
     raise (GiveUp(text) if why == "stopped on request" else ScriptFailed(text))
-

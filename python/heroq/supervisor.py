@@ -59,8 +59,8 @@ class Supervisor(Closing):
     ) -> list[str]:
         """Submits an iterable of scripts, or of Jobs, pipelined, and returns their ids in the same order.
 
-        The options are those of a job, the same for all scripts. If some fail the others are submitted, and PartialError
-        tells which did not.
+        The options are those of a job, the same for all scripts. If some fail the others are submitted, and
+        PartialError tells which did not.
         """
         flat = tuple(itertools.chain.from_iterable(options.pairs(opts)))
         ids: list[str] = []
@@ -93,7 +93,9 @@ class Supervisor(Closing):
         made = _job(script, script_type, job)
         end = None if timeout is None else time.monotonic() + timeout
         try:
-            return _heroq.heroq_supervisor_run_job_and_await_result(self._handle, made._handle, options.milliseconds(timeout))
+            return _heroq.heroq_supervisor_run_job_and_await_result(
+                self._handle, made._handle, options.milliseconds(timeout)
+            )
         except CancelledError as error:  # by a signal whose handler raised nothing
             if not error.maybe_done:
                 _heroq.heroq_supervisor_submit(self._handle, made._handle)
@@ -126,8 +128,10 @@ class Supervisor(Closing):
     def get_error(self, job: Job | str) -> bytes | None:
         return _heroq.heroq_supervisor_get_error(self._handle, id_of(job))
 
-    def list_jobs(self, *, status: str | None = None, type: str | None = None, count: int | None = None) -> Iterator[dict[str, Any]]:  # noqa: A002
-        """Rows of id, status, script_type, created, size. A job may come twice, as a scan has it; `count` = rows a round trip."""
+    def list_jobs(
+        self, *, status: str | None = None, type: str | None = None, count: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of id, status, script_type, created, size. A job may come twice, as a scan has it."""
         handle = options.handle({"status": status, "type": type, "count": count})
         cursor: str | None = None
         while cursor != "0":
@@ -137,7 +141,7 @@ class Supervisor(Closing):
 
     # ---- ending ----
     def stop_job(self, job: Job | str) -> str:
-        """Asks a job to stop. "cancelled" (it had not started), "stopping", "asked" (a foreign actor has it) or "ended"."""
+        """Answers "cancelled" (it had not started), "stopping", "asked" (a foreign actor has it) or "ended"."""
         outcome: str = _heroq.heroq_supervisor_stop_job(self._handle, id_of(job))["outcome"]
         return outcome
 

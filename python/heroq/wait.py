@@ -1,4 +1,4 @@
-"""Waiting for a descriptor of the library so that signals are handled meanwhile and nothing that was taken gets lost."""
+"""Waiting for a descriptor of the library, so that signals are handled meanwhile and nothing taken gets lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`heroq worker`: processes of threads. The parent starts children again that died, and ends them when it is told to."""
+"""`heroq worker`: processes of threads. The parent starts children that died again, and ends them when told to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import _heroq
 from .errors import InvalidError
 from .handler import Handler
 from .job import Job

@@ -88,7 +88,10 @@ def test_swig_generates_without_a_warning(language: str, tmp_path: Path) -> None
     assert swig, "swig is missing (pip install swig)"
     argv = [swig, "-Wall", "-Werror", *LANGUAGES[language], f"-I{HEADERS.parent}", "-outdir", str(tmp_path)]
     done = subprocess.run(
-        [*argv, "-o", str(tmp_path / "wrap.c"), str(SWIG / f"{language}.i")], capture_output=True, text=True, check=False
+        [*argv, "-o", str(tmp_path / "wrap.c"), str(SWIG / f"{language}.i")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
     generated = (tmp_path / "wrap.c").read_text(encoding="utf-8")

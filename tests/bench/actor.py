@@ -1,4 +1,7 @@
-"""The Python half of the benchmark: actor.py URL WHAT N. Prints "seconds own-CPU-seconds [p50-ms p99-ms]" as bench.c does."""
+"""The Python half of the benchmark: actor.py URL WHAT N.
+
+Prints "seconds own-CPU-seconds [p50-ms p99-ms]", as bench.c does.
+"""
 
 from __future__ import annotations
 

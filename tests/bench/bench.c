@@ -78,8 +78,10 @@ static void replies(int n) {
 static void raw_store(const char *type, const char *id) {
   static char argument[ARGUMENT + 1];
   memset(argument, 'x', ARGUMENT);
-  redisAppendCommand(raw, "HSET hero:job:%s jobId %s script %s script_type %s status dispatched createdAt %s updatedAt %s hq_ttl 86400000",
-                     id, id, argument, type, "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z");
+  redisAppendCommand(
+      raw,
+      "HSET hero:job:%s jobId %s script %s script_type %s status dispatched createdAt %s updatedAt %s hq_ttl 86400000",
+      id, id, argument, type, "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z");
   redisAppendCommand(raw, "LPUSH hero:q:work:type:%s %s", type, id);
 }
 
@@ -184,17 +186,25 @@ int main(int argc, char **argv) {
   raw = redisConnect("127.0.0.1", atoi(argv[2]));
   if (!raw || raw->err || n < 1) return 1;
   double from = now(), cpu_from = cpu();
-  if (!strcmp(what, "bulk")) bulk(n);
-  else if (!strcmp(what, "single")) single(n);
-  else if (!strcmp(what, "raw-single")) raw_single(n);
-  else if (!strcmp(what, "drain")) drain(n, "reliable");
-  else if (!strcmp(what, "drain-canonical")) drain(n, "canonical");
-  else if (!strcmp(what, "serve")) serve();
-  else if (!strcmp(what, "raw-serve")) raw_serve();
+  if (!strcmp(what, "bulk"))
+    bulk(n);
+  else if (!strcmp(what, "single"))
+    single(n);
+  else if (!strcmp(what, "raw-single"))
+    raw_single(n);
+  else if (!strcmp(what, "drain"))
+    drain(n, "reliable");
+  else if (!strcmp(what, "drain-canonical"))
+    drain(n, "canonical");
+  else if (!strcmp(what, "serve"))
+    serve();
+  else if (!strcmp(what, "raw-serve"))
+    raw_serve();
   else if (!strcmp(what, "roundtrip") || !strcmp(what, "raw-roundtrip")) {
     round_trips(n, what[0] == 'r' && what[1] == 'a');
     return 0;
-  } else return 64;
+  } else
+    return 64;
   printf("%.6f %.6f\n", now() - from, cpu() - cpu_from);
   return 0;
 }

@@ -2,8 +2,8 @@
 
 bench.py [--jobs N] [--rounds R] [--server redis|valkey]    by hand; `tests/run.sh bench` runs it too
 
-Rows marked "bare" are hiredis alone with the same commands and no promise: the limit of the same run. Rates depend on the
-machine and on what else it does: compare rows of one run.
+Rows marked "bare" are hiredis alone with the same commands and no promise: the limit of the same run. Rates depend on
+the machine and on what else it does: compare rows of one run.
 """
 
 from __future__ import annotations
@@ -99,7 +99,13 @@ class Bench:
                 self.rate(name, language, "drain" + delivery, self.jobs, self.fill)
         self.round_trip("round trip p50 / p99, bare", "C", "raw-roundtrip", few, self.serving("C", "raw-serve"))
         for language in ("C", "Python"):
-            self.round_trip("round trip p50 / p99, actor in " + language, language, "roundtrip", few, self.serving(language, "serve"))
+            self.round_trip(
+                "round trip p50 / p99, actor in " + language,
+                language,
+                "roundtrip",
+                few,
+                self.serving(language, "serve"),
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> list[str]:
@@ -110,8 +116,10 @@ def main(argv: Sequence[str] | None = None) -> list[str]:
     arguments = parser.parse_args(argv)
     with Server(kind=arguments.server) as server:
         load = os.getloadavg()[0]
-        print(f"{time.strftime('%Y-%m-%d')}, {server.kind}, {os.cpu_count()} cores, {platform.machine()}, load {load:.1f}, "
-              f"{arguments.jobs} jobs, median of {arguments.rounds}")
+        print(
+            f"{time.strftime('%Y-%m-%d')}, {server.kind}, {os.cpu_count()} cores, {platform.machine()}, load {load:.1f}, "
+            f"{arguments.jobs} jobs, median of {arguments.rounds}"
+        )
         bench = Bench(server, arguments.jobs, arguments.rounds)
         bench.run()
         return bench.rows

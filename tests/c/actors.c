@@ -97,8 +97,8 @@ bool nothing_held(const char *queue) {
 /* ---- actors ---- */
 
 static heroq_actor *open_actor(heroq_client *c, const char *types, va_list list) {
-  static const char *const usual[] = {"lease", "600ms", "block", "200ms", "backoff", "20ms",
-                                      "recheck", "50ms", "handoff_grace", "200ms", NULL};
+  static const char *const usual[] = {"lease",   "600ms", "block",         "200ms", "backoff", "20ms",
+                                      "recheck", "50ms",  "handoff_grace", "200ms", NULL};
   heroq_options *options;
   heroq_actor *a;
   assert_ok(heroq_options_new(&options, &err), &err);

@@ -21,24 +21,24 @@ int close_client(void **state);
 #define ACTOR_TEST(name) cmocka_unit_test_setup_teardown(name, open_client, close_client)
 
 /* ---- jobs, by bare commands ---- */
-void store(const char *id);                        /* HSET: script "script of <id>", status dispatched */
+void store(const char *id); /* HSET: script "script of <id>", status dispatched */
 void set(const char *id, const char *field, const char *value);
-void push(const char *queue, const char *id);      /* LPUSH */
-void enqueue(const char *id);                      /* store, push(Q) */
-char *field(const char *id, const char *name);     /* to be freed; NULL: not there */
+void push(const char *queue, const char *id);                      /* LPUSH */
+void enqueue(const char *id);                                      /* store, push(Q) */
+char *field(const char *id, const char *name);                     /* to be freed; NULL: not there */
 bool field_is(const char *id, const char *name, const char *want); /* want NULL: not there */
-int64_t size_of(const char *key);                  /* of a list, zset, hash; 0: not there */
-bool nothing_held(const char *queue);              /* Q, handoff, leases, holders, delayed are empty */
+int64_t size_of(const char *key);                                  /* of a list, zset, hash; 0: not there */
+bool nothing_held(const char *queue);                              /* Q, handoff, leases, holders, delayed are empty */
 
 /* ---- actors ---- */
 /* Options as name, value, …, NULL over: lease 600ms, block 200ms, backoff 20ms, recheck 50ms, handoff_grace 200ms. */
 heroq_actor *actor_of(const char *types, ...) __attribute__((sentinel));
 heroq_actor *actor_on(heroq_client *c, const char *types, ...) __attribute__((sentinel));
-void end_actor(heroq_actor *a);                    /* close(0) with every result acknowledged, free */
-heroq_job *take(heroq_actor *a);                   /* fails the test if none comes within 5 s */
+void end_actor(heroq_actor *a);  /* close(0) with every result acknowledged, free */
+heroq_job *take(heroq_actor *a); /* fails the test if none comes within 5 s */
 heroq_job *take_id(heroq_actor *a, const char *id);
 bool take_nothing(heroq_actor *a, int64_t ms);
-void finish(heroq_job *job, const char *output);   /* and frees it */
+void finish(heroq_job *job, const char *output); /* and frees it */
 int64_t stat_of(heroq_actor *a, const char *name);
 bool event_comes(heroq_actor *a, const char *what, int64_t ms); /* skips the others */
 /* Waits for a condition while somebody asks for jobs (nobody takes for an actor that nobody asks); none must come. */

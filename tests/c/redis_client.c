@@ -131,7 +131,7 @@ static void takes_the_url_from_the_environment(void **state) {
 }
 
 static void what_the_caller_says_wins_over_the_url(void **state) {
-  char url[256];
+  char url[512];
   (void)state;
   snprintf(url, sizeof url, "%s?connect=now", url_of(closed_port(), ""));
   heroq_client *c = open_with(url, "connect", "lazy"); /* now would fail */
@@ -240,7 +240,7 @@ static void other_servers_are_recognized(void **state) {
 static void a_silent_peer_costs_the_connect_timeout(void **state) {
   peer p;
   heroq_client *c;
-  char url[256];
+  char url[512];
   (void)state;
   start_peer(&p, NULL);
   snprintf(url, sizeof url, "%s?connect_timeout=200ms", url_of(p.port, ""));
@@ -297,7 +297,8 @@ static void a_paused_server_costs_the_op_timeout(void **state) {
   assert_int_equal(status, HEROQ_E_TIMEOUT);
   assert_in_range(took, 290, 1500);
   assert_int_equal(err.flags, HEROQ_RETRYABLE | HEROQ_MAYBE_DONE);
-  assert_ok(heroq_client_ping(c, NULL, NULL, &err), &err); /* a late answer must not be taken for that of the next call */
+  assert_ok(heroq_client_ping(c, NULL, NULL, &err),
+            &err); /* a late answer must not be taken for that of the next call */
   end(c);
 }
 

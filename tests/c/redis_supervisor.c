@@ -441,8 +441,8 @@ static void lists_jobs_page_by_page(void **state) {
   assert_int_equal(list_all("DISPATCHED", NULL, "1000"), 300);
   assert_int_equal(list_all("finished", NULL, "50"), 0);
   test_redis_do(server, "FLUSHALL", NULL);
-  test_redis_do(server, "HSET", "hero:job:a", "script", "12345", "output", "678", "status", "Finished", "script_type", "v",
-                "createdAt", "2026-11-24T10:00:00.250+02:00", NULL);
+  test_redis_do(server, "HSET", "hero:job:a", "script", "12345", "output", "678", "status", "Finished", "script_type",
+                "v", "createdAt", "2026-11-24T10:00:00.250+02:00", NULL);
   assert_ok(heroq_supervisor_list_jobs(sup, NULL, NULL, &page, NULL, &err), &err);
   assert_ok(heroq_record_child(page, heroq_record_find(page, "rows"), &rows, &err), &err);
   assert_int_equal(heroq_record_count(rows), 1);
@@ -523,7 +523,8 @@ static void delete_leaves_a_tombstone(void **state) {
   assert_int_equal(test_redis_int(server, "ZCARD", H ":dead", NULL), 0);
   assert_int_equal(test_redis_int(server, "HLEN", H ":reasons", NULL), 0);
   assert_status(HEROQ_E_NOT_FOUND, heroq_supervisor_delete_job(sup, "b", NULL, &err), &err);
-  test_redis_do(server, "HSET", "hero:job:c", "script", "x", "status", "started", "hq_token", "1:a", "hq_queue", Q, NULL);
+  test_redis_do(server, "HSET", "hero:job:c", "script", "x", "status", "started", "hq_token", "1:a", "hq_queue", Q,
+                NULL);
   assert_status(HEROQ_E_BUSY, heroq_supervisor_delete_job(sup, "c", NULL, &err), &err);
   assert_field("c", "status", "stopping");
   assert_true(test_redis_int(server, "ZSCORE", H ":stops", "c", NULL) > 0);
@@ -534,8 +535,8 @@ static void delete_leaves_a_tombstone(void **state) {
 static void requeue_runs_it_again_where_it_was(void **state) {
   heroq_options *o;
   (void)state;
-  test_redis_do(server, "HSET", "hero:job:a", "script", "x", "status", "error", "error", "boom", "hq_queue", Q, "hq_token",
-                "1:a", "hq_attempt", "3", NULL);
+  test_redis_do(server, "HSET", "hero:job:a", "script", "x", "status", "error", "error", "boom", "hq_queue", Q,
+                "hq_token", "1:a", "hq_attempt", "3", NULL);
   test_redis_do(server, "PEXPIRE", "hero:job:a", "100000", NULL);
   test_redis_do(server, "ZADD", H ":dead", "1", "a", NULL);
   test_redis_do(server, "HSET", H ":reasons", "a", "failed", NULL);

@@ -170,8 +170,7 @@ static void ids_are_unique_and_sort_by_time(void **state) {
   static char id[N][37];
   int unsorted = 0;
   int64_t before = hq_wall_ms(), ms = 0;
-  for (int i = 0; i < N; i++)
-    hq_uuid7(id[i]);
+  for (int i = 0; i < N; i++) hq_uuid7(id[i]);
   for (int i = 0; i < N; i++) {
     assert_int_equal(36, strlen(id[i]));
     assert_int_equal(36, strspn(id[i], "0123456789abcdef-"));
@@ -221,11 +220,16 @@ static void the_version_is_that_of_the_header(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(numbers_are_read_whole), cmocka_unit_test(slices_are_compared_whole),
-      cmocka_unit_test(a_buffer_grows), cmocka_unit_test(a_buffer_remembers_a_failure),
-      cmocka_unit_test(secrets_are_wiped), cmocka_unit_test(deadlines_do_not_overflow),
-      cmocka_unit_test(delays_spread_and_double), cmocka_unit_test(times_are_rfc_3339),
-      cmocka_unit_test(ids_are_unique_and_sort_by_time), cmocka_unit_test(a_life_ends_once_and_knows_its_process),
+      cmocka_unit_test(numbers_are_read_whole),
+      cmocka_unit_test(slices_are_compared_whole),
+      cmocka_unit_test(a_buffer_grows),
+      cmocka_unit_test(a_buffer_remembers_a_failure),
+      cmocka_unit_test(secrets_are_wiped),
+      cmocka_unit_test(deadlines_do_not_overflow),
+      cmocka_unit_test(delays_spread_and_double),
+      cmocka_unit_test(times_are_rfc_3339),
+      cmocka_unit_test(ids_are_unique_and_sort_by_time),
+      cmocka_unit_test(a_life_ends_once_and_knows_its_process),
       cmocka_unit_test(the_version_is_that_of_the_header),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

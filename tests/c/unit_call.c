@@ -151,8 +151,7 @@ static void no_cancel_is_lost(void **state) {
 }
 
 static void *cancel_often(void *arg) {
-  for (int i = 0; i < 20000; i++)
-    heroq_call_cancel(arg);
+  for (int i = 0; i < 20000; i++) heroq_call_cancel(arg);
   return NULL;
 }
 
@@ -162,8 +161,7 @@ static void a_cancel_that_meets_a_reset_counts(void **state) {
   heroq_call *call = new_call();
   pthread_t thread;
   assert_int_equal(0, pthread_create(&thread, NULL, cancel_often, call));
-  for (int i = 0; i < 20000; i++)
-    heroq_call_reset(call);
+  for (int i = 0; i < 20000; i++) heroq_call_reset(call);
   pthread_join(thread, NULL);
   heroq_call_cancel(call);
   assert_int_equal(HEROQ_E_CANCELLED, wait_ms(-1, HEROQ_FOREVER, call));

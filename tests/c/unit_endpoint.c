@@ -22,9 +22,7 @@ static int done(void **state) {
   return 0;
 }
 
-static const char *text(const char *s) {
-  return s ? s : "(none)";
-}
+static const char *text(const char *s) { return s ? s : "(none)"; }
 
 static void urls_are_taken_apart(void **state) {
   (void)state;
@@ -82,14 +80,60 @@ static void urls_are_taken_apart(void **state) {
 static void wrong_urls_are_refused(void **state) {
   (void)state;
   static const char *const urls[] = {
-      "localhost", "localhost:6379", "http://h", "redis:/h", "redis", "://h", "redis//h", " redis://h", "redis+tcp://h",
-      "redis://h:0", "redis://h:65536", "redis://h:x", "redis://h:-1", "redis://h:99999999999999999999", "redis://h:1:2",
-      "redis://::1", "redis://[::1", "redis://[::1]x", "redis://[h]", "redis://[]", "redis://[::1]:x", "redis://h/x",
-      "redis://h/-1", "redis://h/0/1", "redis://h/99999999", "redis://h/1 ", "redis://a b", "redis://h%00", "redis://h%0a",
-      "redis://h%2f", "redis://h%", "redis://h%4", "redis://h%zz", "redis://:%@h", "redis://:%0@h", "redis://:%00@h",
-      "redis://h#x", "redis://h/0#x", "redis://h?lease=5s#x", "redis://h?lease", "redis://h?lease=5s&x", "redis://h?=1",
-      "redis://h?lease=never", "redis://h?nothing=1", "redis://h?lease=%zz", "redis://\xff", "redis://h\n", "unix://",
-      "unix:///", "unix://run/r.sock", "unix://host/r.sock", "unix:///a%00b", "unix:///a@b", "redis://h/0@x",
+      "localhost",
+      "localhost:6379",
+      "http://h",
+      "redis:/h",
+      "redis",
+      "://h",
+      "redis//h",
+      " redis://h",
+      "redis+tcp://h",
+      "redis://h:0",
+      "redis://h:65536",
+      "redis://h:x",
+      "redis://h:-1",
+      "redis://h:99999999999999999999",
+      "redis://h:1:2",
+      "redis://::1",
+      "redis://[::1",
+      "redis://[::1]x",
+      "redis://[h]",
+      "redis://[]",
+      "redis://[::1]:x",
+      "redis://h/x",
+      "redis://h/-1",
+      "redis://h/0/1",
+      "redis://h/99999999",
+      "redis://h/1 ",
+      "redis://a b",
+      "redis://h%00",
+      "redis://h%0a",
+      "redis://h%2f",
+      "redis://h%",
+      "redis://h%4",
+      "redis://h%zz",
+      "redis://:%@h",
+      "redis://:%0@h",
+      "redis://:%00@h",
+      "redis://h#x",
+      "redis://h/0#x",
+      "redis://h?lease=5s#x",
+      "redis://h?lease",
+      "redis://h?lease=5s&x",
+      "redis://h?=1",
+      "redis://h?lease=never",
+      "redis://h?nothing=1",
+      "redis://h?lease=%zz",
+      "redis://\xff",
+      "redis://h\n",
+      "unix://",
+      "unix:///",
+      "unix://run/r.sock",
+      "unix://host/r.sock",
+      "unix:///a%00b",
+      "unix:///a@b",
+      "redis://h/0@x",
       "redis://h?lease=5s@x",
   };
   for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
@@ -108,10 +152,25 @@ static void wrong_urls_are_refused(void **state) {
 static void no_text_shows_a_secret(void **state) {
   (void)state;
   static const char *const shapes[] = {
-      "redis://:%s@h/0", "redis://bob:%s@h:1/0?lease=5s", "redis://:%s@h:x", "redis://:%s@h/x", "rediss://:%s@[::1",
-      "redis://:%s@h?nothing=1", "redis://:%s@h?lease=x", "unix://:%s@/run/r.sock", "unix://:%s@run", "redis://:%s@",
-      "redis://h?password=%s", "redis://h?password=%s&lease=x", "redis://h?pasword=%s", "http://:%s@h", "redis://%s@h:x",
-      "redis:/:%s@h", ":%s@h", "redis://:%s@h#x", "redis://bob:%s@h:1:2",
+      "redis://:$@h/0",
+      "redis://bob:$@h:1/0?lease=5s",
+      "redis://:$@h:x",
+      "redis://:$@h/x",
+      "rediss://:$@[::1",
+      "redis://:$@h?nothing=1",
+      "redis://:$@h?lease=x",
+      "unix://:$@/run/r.sock",
+      "unix://:$@run",
+      "redis://:$@",
+      "redis://h?password=$",
+      "redis://h?password=$&lease=x",
+      "redis://h?pasword=$",
+      "http://:$@h",
+      "redis://$@h:x",
+      "redis:/:$@h",
+      ":$@h",
+      "redis://:$@h#x",
+      "redis://bob:$@h:1:2",
   };
   int parsed = 0;
   for (size_t shape = 0; shape < sizeof shapes / sizeof *shapes; shape++)
@@ -119,7 +178,8 @@ static void no_text_shows_a_secret(void **state) {
       for (int place = 0; place < 3; place++) {
         char password[32], url[256];
         snprintf(password, sizeof password, place == 0 ? "%chunter2" : place == 1 ? "hun%cter2" : "hunter2%c", c);
-        snprintf(url, sizeof url, shapes[shape], password);
+        const char *mark = strchr(shapes[shape], '$');
+        snprintf(url, sizeof url, "%.*s%s%s", (int)(mark - shapes[shape]), shapes[shape], password, mark + 1);
         hq_endpoint e;
         heroq_error err;
         heroq_options *o;
@@ -234,9 +294,12 @@ static void no_url_is_the_environment_or_the_default(void **state) {
 int main(void) {
 #define WITH_OPTIONS(test) cmocka_unit_test_setup_teardown(test, fresh, done)
   const struct CMUnitTest tests[] = {
-      WITH_OPTIONS(urls_are_taken_apart),         WITH_OPTIONS(wrong_urls_are_refused),
-      WITH_OPTIONS(no_text_shows_a_secret),       WITH_OPTIONS(the_query_sets_options),
-      WITH_OPTIONS(options_fill_what_the_url_leaves_open), WITH_OPTIONS(a_password_comes_from_a_file),
+      WITH_OPTIONS(urls_are_taken_apart),
+      WITH_OPTIONS(wrong_urls_are_refused),
+      WITH_OPTIONS(no_text_shows_a_secret),
+      WITH_OPTIONS(the_query_sets_options),
+      WITH_OPTIONS(options_fill_what_the_url_leaves_open),
+      WITH_OPTIONS(a_password_comes_from_a_file),
       WITH_OPTIONS(no_url_is_the_environment_or_the_default),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,9 @@
 
 static int32_t kind_number(const cJSON *root, const char *name) {
   const cJSON *k;
-  cJSON_ArrayForEach(k, vectors_cases(root, "kinds")) if (!strcmp(vector_text(k, "kind"), name)) return vector_get(k, "number")->valueint;
+  cJSON_ArrayForEach(k, vectors_cases(root, "kinds")) if (!strcmp(vector_text(k, "kind"), name)) return vector_get(
+      k, "number")
+      ->valueint;
   fail_msg("no kind %s", name);
   return -1;
 }
@@ -123,9 +125,9 @@ static void foreign_bytes_are_escaped(void **state) {
       {"plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
       {"two\nlines\r\t\x1b[31m\x7f", "two\\x0alines\\x0d\\x09\\x1b[31m\\x7f"},
       {"\xff\xc3", "\\xff\\xc3"},
-      {"\xc0\xaf", "\\xc0\\xaf"},                 /* overlong */
-      {"\xed\xa0\x80", "\\xed\\xa0\\x80"},         /* a surrogate */
-      {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* above U+10FFFF */
+      {"\xc0\xaf", "\\xc0\\xaf"},                            /* overlong */
+      {"\xed\xa0\x80", "\\xed\\xa0\\x80"},                   /* a surrogate */
+      {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},          /* above U+10FFFF */
       {"\xc2\x85\xe2\x80\xa8", "\\xc2\\x85\\xe2\\x80\\xa8"}, /* line ends of Unicode */
       {"\xe2\x82", "\\xe2\\x82"},
   };
@@ -145,8 +147,16 @@ static void foreign_bytes_are_escaped(void **state) {
 static void a_text_is_cut_at_a_character(void **state) {
   (void)state;
   const char *in = "a\xe2\x82\xac\x01z";
-  static const char *const wanted[] = {"", "a", "a", "a", "a\xe2\x82\xac", "a\xe2\x82\xac", "a\xe2\x82\xac",
-                                       "a\xe2\x82\xac", "a\xe2\x82\xac\\x01", "a\xe2\x82\xac\\x01z"};
+  static const char *const wanted[] = {"",
+                                       "a",
+                                       "a",
+                                       "a",
+                                       "a\xe2\x82\xac",
+                                       "a\xe2\x82\xac",
+                                       "a\xe2\x82\xac",
+                                       "a\xe2\x82\xac",
+                                       "a\xe2\x82\xac\\x01",
+                                       "a\xe2\x82\xac\\x01z"};
   for (size_t cap = 1; cap <= 10; cap++) {
     char out[16];
     memset(out, '#', sizeof out);
@@ -161,8 +171,7 @@ static void a_text_is_cut_at_a_character(void **state) {
     char text[1200] = "";
     heroq_error err;
     memset(text, 'x', lead);
-    for (size_t n = lead; n + 4 < sizeof text; n += 3)
-      memcpy(text + n, "\xe2\x82\xac", 4);
+    for (size_t n = lead; n + 4 < sizeof text; n += 3) memcpy(text + n, "\xe2\x82\xac", 4);
     hq_fail(&err, HEROQ_E_SERVER, "%s", text);
     size_t n = strlen(err.text);
     assert_true(n < sizeof err.text && n + 4 > sizeof err.text - 1);
@@ -181,10 +190,14 @@ static void a_text_may_hold_itself(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(statuses_are_as_in_the_vectors), cmocka_unit_test(an_error_is_filled_and_cleared),
-      cmocka_unit_test(some_codes_are_worth_another_try), cmocka_unit_test(errno_is_told),
-      cmocka_unit_test(null_is_allowed), cmocka_unit_test(accessors_read_the_heap_error),
-      cmocka_unit_test(foreign_bytes_are_escaped), cmocka_unit_test(a_text_is_cut_at_a_character),
+      cmocka_unit_test(statuses_are_as_in_the_vectors),
+      cmocka_unit_test(an_error_is_filled_and_cleared),
+      cmocka_unit_test(some_codes_are_worth_another_try),
+      cmocka_unit_test(errno_is_told),
+      cmocka_unit_test(null_is_allowed),
+      cmocka_unit_test(accessors_read_the_heap_error),
+      cmocka_unit_test(foreign_bytes_are_escaped),
+      cmocka_unit_test(a_text_is_cut_at_a_character),
       cmocka_unit_test(a_text_may_hold_itself),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

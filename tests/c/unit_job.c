@@ -15,7 +15,8 @@ static void assert_field(const heroq_job *job, const cJSON *wanted) {
     assert_int_equal(0, size);
     return;
   }
-  if (!got || size != n || memcmp(got, bytes, n)) fail_msg("%s: \"%s\"", wanted->string, got ? (const char *)got : "(none)");
+  if (!got || size != n || memcmp(got, bytes, n))
+    fail_msg("%s: \"%s\"", wanted->string, got ? (const char *)got : "(none)");
   assert_int_equal(0, ((const char *)got)[size]);
   free(bytes);
 }
@@ -228,8 +229,7 @@ static void limits_hold(void **state) {
   value[sizeof value - 1] = 0;
   heroq_status status = HEROQ_OK;
   int set = 0;
-  for (char name[] = "a"; !status && *name <= 'z'; ++*name, set++)
-    status = heroq_job_set_env(job, name, value, &err);
+  for (char name[] = "a"; !status && *name <= 'z'; ++*name, set++) status = heroq_job_set_env(job, name, value, &err);
   assert_status(HEROQ_E_TOO_BIG, status, &err);
   assert_int_equal(18, set);
   free(large);
@@ -385,9 +385,7 @@ static void a_list_keeps_its_jobs(void **state) {
   heroq_job_free(job);
 }
 
-static void dropped(void *taken) {
-  ++*(int *)taken;
-}
+static void dropped(void *taken) { ++*(int *)taken; }
 
 static void the_taker_hears_the_last_free(void **state) {
   (void)state;
@@ -426,8 +424,7 @@ static void headers_are_read_by_many_threads(void **state) {
   assert_ok(heroq_job_set_header(job, "a", "1", NULL), NULL);
   assert_ok(heroq_job_set_header(job, "b", "2", NULL), NULL);
   hq_job_freeze(job);
-  for (int i = 0; i < 4; i++)
-    assert_int_equal(0, pthread_create(&thread[i], NULL, read_header, job));
+  for (int i = 0; i < 4; i++) assert_int_equal(0, pthread_create(&thread[i], NULL, read_header, job));
   for (int i = 0; i < 4; i++) {
     pthread_join(thread[i], &failed);
     assert_null(failed);
@@ -456,8 +453,7 @@ static void states_are_as_in_the_vectors(void **state) {
   cJSON_ArrayForEach(from, vectors_cases(root, "follow")) {
     int s = hq_state_parse(hq_slice_of(from->string)), allowed = 0;
     cJSON_ArrayForEach(to, from) assert_true(hq_state_may_follow(s, hq_state_parse(hq_slice_of(to->valuestring))));
-    for (int next = -1; next < 9; next++)
-      allowed += hq_state_may_follow(s, next);
+    for (int next = -1; next < 9; next++) allowed += hq_state_may_follow(s, next);
     assert_int_equal(cJSON_GetArraySize(from), allowed);
   }
   assert_false(hq_state_may_follow(-1, HQ_S_ERROR));

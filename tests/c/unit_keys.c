@@ -155,10 +155,14 @@ static int unload(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(keys_are_built),          cmocka_unit_test(script_types_are_derived),
-      cmocka_unit_test(names_are_checked),       cmocka_unit_test(keys_are_taken_apart),
-      cmocka_unit_test(parts_come_back),         cmocka_unit_test(nul_is_in_no_name_of_the_wire),
-      cmocka_unit_test(no_name_breaks_a_hash_tag), cmocka_unit_test(null_out_is_an_error),
+      cmocka_unit_test(keys_are_built),
+      cmocka_unit_test(script_types_are_derived),
+      cmocka_unit_test(names_are_checked),
+      cmocka_unit_test(keys_are_taken_apart),
+      cmocka_unit_test(parts_come_back),
+      cmocka_unit_test(nul_is_in_no_name_of_the_wire),
+      cmocka_unit_test(no_name_breaks_a_hash_tag),
+      cmocka_unit_test(null_out_is_an_error),
   };
   return cmocka_run_group_tests(tests, load, unload);
 }

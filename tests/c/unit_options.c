@@ -155,9 +155,14 @@ static void a_wrong_name_names_the_nearest(void **state) {
   (void)state;
   static const struct {
     const char *wrong, *nearest;
-  } cases[] = {{"leese", "\"lease\""},           {"Lease", "\"lease\""},        {"timout", "\"timeout\""},
-               {"connect-timeout", "\"connect_timeout\""}, {"retrys", "\"retries\""}, {"pasword", "\"password\""},
-               {"conection_timeout", "\"connect_timeout\""}, {"prefech", "\"prefetch\""}};
+  } cases[] = {{"leese", "\"lease\""},
+               {"Lease", "\"lease\""},
+               {"timout", "\"timeout\""},
+               {"connect-timeout", "\"connect_timeout\""},
+               {"retrys", "\"retries\""},
+               {"pasword", "\"password\""},
+               {"conection_timeout", "\"connect_timeout\""},
+               {"prefech", "\"prefetch\""}};
   heroq_options *o = new_options();
   heroq_error err;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -288,10 +293,14 @@ static void the_environment_fills_what_is_open(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_default_is_a_right_value), cmocka_unit_test(values_are_read),
-      cmocka_unit_test(a_wrong_name_names_the_nearest), cmocka_unit_test(secrets_are_never_shown),
-      cmocka_unit_test(a_refused_value_changes_nothing), cmocka_unit_test(null_is_an_error),
-      cmocka_unit_test(sets_are_merged),                cmocka_unit_test(the_environment_fills_what_is_open),
+      cmocka_unit_test(every_default_is_a_right_value),
+      cmocka_unit_test(values_are_read),
+      cmocka_unit_test(a_wrong_name_names_the_nearest),
+      cmocka_unit_test(secrets_are_never_shown),
+      cmocka_unit_test(a_refused_value_changes_nothing),
+      cmocka_unit_test(null_is_an_error),
+      cmocka_unit_test(sets_are_merged),
+      cmocka_unit_test(the_environment_fills_what_is_open),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

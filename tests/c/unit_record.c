@@ -63,9 +63,9 @@ static void values_come_back(void **state) {
   (void)state;
   heroq_record *r = sample();
   static const char *const names[] = {"int", "double", "text", "foreign", "nul", "bytes", "child", "list", "none"};
-  static const int32_t kinds[] = {HEROQ_VALUE_INT64, HEROQ_VALUE_DOUBLE, HEROQ_VALUE_TEXT,
-                                  HEROQ_VALUE_BYTES, HEROQ_VALUE_BYTES,  HEROQ_VALUE_BYTES,
-                                  HEROQ_VALUE_RECORD, HEROQ_VALUE_LIST,  HEROQ_VALUE_TEXT};
+  static const int32_t kinds[] = {HEROQ_VALUE_INT64,  HEROQ_VALUE_DOUBLE, HEROQ_VALUE_TEXT,
+                                  HEROQ_VALUE_BYTES,  HEROQ_VALUE_BYTES,  HEROQ_VALUE_BYTES,
+                                  HEROQ_VALUE_RECORD, HEROQ_VALUE_LIST,   HEROQ_VALUE_TEXT};
   assert_int_equal(9, heroq_record_count(r));
   for (int32_t i = 0; i < 9; i++) {
     assert_string_equal(names[i], heroq_record_name(r, i));
@@ -146,8 +146,9 @@ static void a_double_is_cut_to_what_fits(void **state) {
   static const struct {
     double in;
     int64_t out;
-  } cases[] = {{1e300, INT64_MAX}, {-1e300, INT64_MIN}, {0x1p63, INT64_MAX}, {-0x1p63, INT64_MIN}, {2.9, 2}, {-2.9, -2},
-               {NAN, 0},           {INFINITY, INT64_MAX}, {-INFINITY, INT64_MIN}};
+  } cases[] = {
+      {1e300, INT64_MAX}, {-1e300, INT64_MIN},   {0x1p63, INT64_MAX},   {-0x1p63, INT64_MIN}, {2.9, 2}, {-2.9, -2},
+      {NAN, 0},           {INFINITY, INT64_MAX}, {-INFINITY, INT64_MIN}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     heroq_record *r = hq_record_new();
     hq_record_add_double(r, "v", cases[i].in);
@@ -167,9 +168,10 @@ static void assert_json(heroq_record *r, const char *wanted) {
 static void records_become_json(void **state) {
   (void)state;
   heroq_record *r = sample();
-  assert_json(r, "{\"int\":-9223372036854775808,\"double\":-1.9,\"text\":\"h\xc3\xa9\",\"foreign\":{\"base64\":\"Yf8=\"},"
-                 "\"nul\":{\"base64\":\"YQBi\"},\"bytes\":\"plain\",\"child\":{\"deep\":1},\"list\":[\"one\",2],"
-                 "\"none\":\"\"}");
+  assert_json(r,
+              "{\"int\":-9223372036854775808,\"double\":-1.9,\"text\":\"h\xc3\xa9\",\"foreign\":{\"base64\":\"Yf8=\"},"
+              "\"nul\":{\"base64\":\"YQBi\"},\"bytes\":\"plain\",\"child\":{\"deep\":1},\"list\":[\"one\",2],"
+              "\"none\":\"\"}");
   heroq_record_free(r);
   r = hq_record_new();
   assert_json(r, "{}");
@@ -183,12 +185,12 @@ static void numbers_do_not_follow_the_locale(void **state) {
   (void)state;
   heroq_record *r = hq_record_list();
   static const double values[] = {0.1, 1.0 / 3, 1e21, 5e-324, 1.7976931348623157e308, 9007199254740993.0, 100, -0.5};
-  for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-    hq_record_add_double(r, NULL, values[i]);
+  for (size_t i = 0; i < sizeof values / sizeof *values; i++) hq_record_add_double(r, NULL, values[i]);
   hq_record_add_double(r, NULL, NAN);
   hq_record_add_double(r, NULL, INFINITY);
-  const char *wanted = "[0.1,0.3333333333333333,1e+21,4.94065645841247e-324,1.7976931348623157e+308,9007199254740992,100,"
-                       "-0.5,null,null]";
+  const char *wanted =
+      "[0.1,0.3333333333333333,1e+21,4.94065645841247e-324,1.7976931348623157e+308,9007199254740992,100,"
+      "-0.5,null,null]";
   assert_json(r, wanted);
   if (setlocale(LC_NUMERIC, "de_DE.UTF-8") || setlocale(LC_NUMERIC, "fr_FR.UTF-8")) {
     assert_json(r, wanted);

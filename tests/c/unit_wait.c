@@ -21,8 +21,7 @@ static void a_notice_is_readable_while_set(void **state) {
   assert_int_equal(0, hq_notice_open(&n));
   assert_false(readable(&n));
   hq_notice_clear(&n); /* never blocks */
-  for (int i = 0; i < 1000; i++)
-    hq_notice_set(&n);
+  for (int i = 0; i < 1000; i++) hq_notice_set(&n);
   assert_true(readable(&n));
   assert_true(readable(&n));
   hq_notice_clear(&n);
@@ -185,8 +184,7 @@ static void one_may_leave_the_middle(void **state) {
     test_until(locked(&b, &b.q.count) == i + 1, 5000);
   }
   pthread_mutex_lock(&b.lock);
-  for (int i = 0; i < N; i++)
-    hq_waitq_wake_one(&b.q);
+  for (int i = 0; i < N; i++) hq_waitq_wake_one(&b.q);
   assert_null(b.q.first);
   assert_ptr_equal(b.q.last, &b.q.first);
   pthread_mutex_unlock(&b.lock);
@@ -269,8 +267,7 @@ static void no_wake_is_lost(void **state) {
   }
   assert_true(given > 100 && cancels > 10 && timeouts > 10);
   assert_int_equal(0, b.q.count);
-  for (hq_waiting *w = b.q.spare; w; w = w->next)
-    spares++;
+  for (hq_waiting *w = b.q.spare; w; w = w->next) spares++;
   assert_in_range(spares, 1, N); /* descriptors are used again */
   box_free(&b);
 }

@@ -110,18 +110,18 @@ static void a_given_id_is_guarded(void **state) {
 /* The copy of a job that ran is a new job: an old output would end it at once, an old token would own it. */
 static void nothing_of_an_earlier_run_is_written(void **state) {
   (void)state;
-  static const char json[] =
-      "{\"jobId\":\"7\",\"script\":\"x\",\"status\":\"Finished\",\"output\":\"old\",\"error\":\"old\",\"createdAt\":\"old\","
-      "\"updatedAt\":\"old\",\"hq_reply_to\":\"hero:q:reply:7\",\"hq_token\":\"5:a\",\"hq_requeued\":\"1\",\"hq_dead\":\"lost\","
-      "\"hq_headers\":{\"a\":\"b\"},\"mine\":\"kept\"}";
+  static const char json[] = "{\"jobId\":\"7\",\"script\":\"x\",\"status\":\"Finished\",\"output\":\"old\",\"error\":"
+                             "\"old\",\"createdAt\":\"old\","
+                             "\"updatedAt\":\"old\",\"hq_reply_to\":\"hero:q:reply:7\",\"hq_token\":\"5:a\",\"hq_"
+                             "requeued\":\"1\",\"hq_dead\":\"lost\","
+                             "\"hq_headers\":{\"a\":\"b\"},\"mine\":\"kept\"}";
   static const char *const gone[] = {"output", "error", "hq_reply_to", "hq_token", "hq_requeued", "hq_dead"};
   hq_batch b;
   heroq_job *job;
   hq_batch_init(&b);
   assert_ok(heroq_job_from_json(json, sizeof json - 1, &job, NULL), NULL);
   hq_wire_put_create(&b, job, HQ_SLICE_NONE);
-  for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
-    assert_null(field(&b, 4, gone[i]).p);
+  for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) assert_null(field(&b, 4, gone[i]).p);
   assert_slice(field(&b, 4, "status"), "dispatched");
   assert_int_equal(24, field(&b, 4, "createdAt").n);
   assert_slice(field(&b, 4, "hq_headers"), "{\"a\":\"b\"}");
@@ -133,13 +133,9 @@ static void nothing_of_an_earlier_run_is_written(void **state) {
 
 /* ---- replies ---- */
 
-static hq_reply bytes(const char *p, size_t n) {
-  return (hq_reply){.type = HQ_STRING, .str = {p, n}};
-}
+static hq_reply bytes(const char *p, size_t n) { return (hq_reply){.type = HQ_STRING, .str = {p, n}}; }
 
-static hq_reply string(const char *text) {
-  return text ? bytes(text, strlen(text)) : (hq_reply){.type = HQ_NIL};
-}
+static hq_reply string(const char *text) { return text ? bytes(text, strlen(text)) : (hq_reply){.type = HQ_NIL}; }
 
 static hq_reply array(hq_reply *element, uint32_t count) {
   return (hq_reply){.type = HQ_ARRAY, .count = count, .element = element};
@@ -147,15 +143,15 @@ static hq_reply array(hq_reply *element, uint32_t count) {
 
 static heroq_status from_texts(const char *id, const char *const *text, uint32_t n, heroq_job **job, heroq_error *err) {
   hq_reply element[64], all = array(element, n);
-  for (uint32_t i = 0; i < n; i++)
-    element[i] = string(text[i]);
+  for (uint32_t i = 0; i < n; i++) element[i] = string(text[i]);
   return hq_wire_job_from_hash(hq_slice_of(id), &all, job, err);
 }
 
 static void a_hash_becomes_a_job(void **state) {
   (void)state;
-  static const char *const text[] = {"script", "print", "status", "Finished", "output", "o", "mine", "m", "timeout", "9",
-                                     "retries", "2", "hq_token", "5:a", "script_type", "osis"};
+  static const char *const text[] = {"script",   "print", "status",      "Finished", "output",  "o",
+                                     "mine",     "m",     "timeout",     "9",        "retries", "2",
+                                     "hq_token", "5:a",   "script_type", "osis"};
   heroq_job *job;
   heroq_error err;
   assert_ok(from_texts("a:b", text, sizeof text / sizeof *text, &job, &err), &err);
@@ -175,12 +171,14 @@ static void a_hash_becomes_a_job(void **state) {
 
 static void nonsense_is_the_default(void **state) {
   (void)state;
-  static const char *const numbers[] = {"abc", "", "-1", "1e400", "99999999999999999999", "1.5", " 1", "9999999", "0x1"};
+  static const char *const numbers[] = {"abc", "",   "-1",      "1e400", "99999999999999999999",
+                                        "1.5", " 1", "9999999", "0x1"};
   heroq_job *job;
   heroq_error err;
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-    const char *text[] = {"script", "s", "timeout", numbers[i], "retries", numbers[i], "status", "\xff", "env_vars", "{{",
-                          "jobId", "other", "createdAt", numbers[i], "hq_headers", "\xff", "prerequisites", "[1]"};
+    const char *text[] = {"script",    "s",        "timeout",    numbers[i], "retries",       numbers[i],
+                          "status",    "\xff",     "env_vars",   "{{",       "jobId",         "other",
+                          "createdAt", numbers[i], "hq_headers", "\xff",     "prerequisites", "[1]"};
     assert_ok(from_texts("7", text, sizeof text / sizeof *text, &job, &err), &err);
     assert_int_equal(0, heroq_job_timeout(job));
     assert_int_equal(-1, heroq_job_retries(job));
@@ -200,8 +198,8 @@ static void nonsense_is_the_default(void **state) {
 
 static void foreign_names_and_bytes_are_kept(void **state) {
   (void)state;
-  hq_reply element[] = {bytes("a\0b", 3), bytes("\0", 1), bytes("\xff", 1), string("v"), bytes("", 0), bytes("", 0),
-                        string("script"), bytes("\r\n\0\xff", 4), string("jobId"), bytes("7\0x", 3)};
+  hq_reply element[] = {bytes("a\0b", 3), bytes("\0", 1),   bytes("\xff", 1),       string("v"),     bytes("", 0),
+                        bytes("", 0),     string("script"), bytes("\r\n\0\xff", 4), string("jobId"), bytes("7\0x", 3)};
   hq_reply all = array(element, sizeof element / sizeof *element);
   heroq_job *job;
   heroq_error err;
@@ -218,9 +216,10 @@ static void foreign_names_and_bytes_are_kept(void **state) {
   assert_string_equal("7", heroq_job_id(job));
   heroq_bytes *json;
   assert_ok(heroq_job_to_json(job, &json, &err), &err);
-  assert_string_equal("{\"jobId\":\"7\",\"script\":{\"base64\":\"DQoA/w==\"},\"a\\\\x00b\":{\"base64\":\"AA==\"},\"\\\\xff\":"
-                      "\"v\",\"\":\"\"}",
-                      heroq_bytes_data(json));
+  assert_string_equal(
+      "{\"jobId\":\"7\",\"script\":{\"base64\":\"DQoA/w==\"},\"a\\\\x00b\":{\"base64\":\"AA==\"},\"\\\\xff\":"
+      "\"v\",\"\":\"\"}",
+      heroq_bytes_data(json));
   heroq_bytes_free(json);
   heroq_job_free(job);
 }
@@ -237,8 +236,8 @@ static void strange_replies_do_no_harm(void **state) {
   assert_status(HEROQ_E_PROTOCOL, hq_wire_job_from_hash(hq_slice_of("7"), &number, &job, &err), &err);
   assert_status(HEROQ_E_PROTOCOL, hq_wire_job_from_hash(hq_slice_of("7"), NULL, &job, &err), &err);
   /* An odd count, names that are none, values that are none, a field twice. */
-  hq_reply element[] = {string("script"), string("first"), string("script"), string("second, longer"), number,
-                        string("x"),      string("status"), number,          array(NULL, 0),          nil,
+  hq_reply element[] = {string("script"), string("first"),  string("script"), string("second, longer"), number,
+                        string("x"),      string("status"), number,           array(NULL, 0),           nil,
                         string("error")};
   hq_reply all = array(element, sizeof element / sizeof *element);
   assert_ok(hq_wire_job_from_hash(hq_slice_of("7"), &all, &job, &err), &err);
@@ -252,7 +251,7 @@ static void a_hash_of_many_fields_takes_no_square_time(void **state) {
   (void)state;
   enum { N = 200000 };
   hq_reply *element = calloc(2 * N, sizeof *element);
-  char (*name)[16] = calloc(N, sizeof *name);
+  char(*name)[16] = calloc(N, sizeof *name);
   heroq_job *job;
   heroq_error err;
   for (int i = 0; i < N; i++) {
@@ -272,8 +271,8 @@ static void a_hash_of_many_fields_takes_no_square_time(void **state) {
 
 static void a_claim_becomes_a_job(void **state) {
   (void)state;
-  hq_reply element[] = {bytes("a\0b", 3), string("30"), string(NULL), string("me"), string(NULL), string("{\"A\":\"1\"}"),
-                        string("{\"t\":\"1\"}")};
+  hq_reply element[] = {bytes("a\0b", 3),        string("30"),           string(NULL), string("me"), string(NULL),
+                        string("{\"A\":\"1\"}"), string("{\"t\":\"1\"}")};
   hq_reply fields = array(element, HQ_CLAIM_FIELD_COUNT);
   size_t n;
   heroq_job *job = hq_wire_job_from_claim(hq_slice_of("7"), "osis", &fields, 3);
@@ -304,12 +303,10 @@ static void claims_are_read_in_their_order(void **state) {
   static const char *const name[] = {HQ_CLAIM_FIELDS};
   hq_reply element[HQ_CLAIM_FIELD_COUNT];
   assert_int_equal(HQ_CLAIM_FIELD_COUNT, sizeof name / sizeof *name);
-  for (int i = 0; i < HQ_CLAIM_FIELD_COUNT; i++)
-    element[i] = string(name[i]);
+  for (int i = 0; i < HQ_CLAIM_FIELD_COUNT; i++) element[i] = string(name[i]);
   hq_reply fields = array(element, HQ_CLAIM_FIELD_COUNT);
   heroq_job *job = hq_wire_job_from_claim(hq_slice_of("7"), "osis", &fields, 1);
-  for (int i = 0; i < HQ_CLAIM_FIELD_COUNT; i++)
-    assert_string_equal(name[i], heroq_job_field(job, name[i], NULL));
+  for (int i = 0; i < HQ_CLAIM_FIELD_COUNT; i++) assert_string_equal(name[i], heroq_job_field(job, name[i], NULL));
   heroq_job_free(job);
 }
 

@@ -59,8 +59,7 @@ static inline char *vector_bytes(const cJSON *value, size_t *size) {
     for (size_t i = 0; i + 3 < n; i += 4) {
       int v = vector_digit(text[i]) << 18 | vector_digit(text[i + 1]) << 12 | vector_digit(text[i + 2]) << 6 |
               vector_digit(text[i + 3]);
-      for (int shift = 16; shift >= 0; shift -= 8)
-        *p++ = (char)(v >> shift);
+      for (int shift = 16; shift >= 0; shift -= 8) *p++ = (char)(v >> shift);
     }
     n = (size_t)(p - out) - (n && text[n - 1] == '=') - (n && text[n - 2] == '=');
   } else {

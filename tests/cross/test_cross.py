@@ -17,7 +17,9 @@ PAYLOADS = [b"", b"text", b"\0", bytes(range(256)), b"\r\n$3\r\nabc\r\n", "é→
 
 
 def produce_in_c(url: str, script: bytes) -> bytes:
-    return subprocess.run([PROGRAM, "produce", url, "cross"], input=script, capture_output=True, check=True, timeout=60).stdout
+    return subprocess.run(
+        [PROGRAM, "produce", url, "cross"], input=script, capture_output=True, check=True, timeout=60
+    ).stdout
 
 
 def produce_in_python(url: str, script: bytes) -> bytes:
@@ -39,7 +41,9 @@ def act_in_python(url: str, n: int) -> None:
 
 @pytest.mark.parametrize("act", [act_in_c, act_in_python])
 @pytest.mark.parametrize("produce", [produce_in_c, produce_in_python])
-def test_bytes_come_back(server: Server, produce: Callable[[str, bytes], bytes], act: Callable[[str, int], None]) -> None:
+def test_bytes_come_back(
+    server: Server, produce: Callable[[str, bytes], bytes], act: Callable[[str, int], None]
+) -> None:
     actor = threading.Thread(target=act, args=(server.url, len(PAYLOADS)))
     actor.start()
     try:

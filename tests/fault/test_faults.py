@@ -203,7 +203,9 @@ def test_the_result_of_a_frozen_actor_is_refused(world: World) -> None:
     result = world.server.command("HGET", f"hero:job:{job_id}", "output")
     assert str(other.pid).encode() in result
     frozen.send_signal(signal.SIGCONT)
-    wait_until(lambda: len(world.lines("end", job_id)) + len(world.lines("refused", job_id)) == 2, what="both have ended")
+    wait_until(
+        lambda: len(world.lines("end", job_id)) + len(world.lines("refused", job_id)) == 2, what="both have ended"
+    )
     (next_id,) = submit(world.server, "ok next")
     wait_until(lambda: world.status(next_id) == b"finished")
     assert world.server.command("HGET", f"hero:job:{job_id}", "output") == result

@@ -1240,6 +1240,17 @@ def test_ids_are_bytes(wire: Wire) -> None:
     assert set(wire.state()) == {wire.key("meta").encode()}
 
 
+def test_an_empty_id_in_a_large_take(wire: Wire) -> None:
+    """Whatever TAKE does to make large takes cheap, no id is mistaken for it."""
+    ids = [str(i) for i in range(30)]
+    wire.put({"Q": ["", *ids]})
+    answer = wire.run("take", "me", LEASE, 100, "", RECHECK, 1)
+    assert len(answer) == 1 + 2 * 31
+    assert set(wire.call("HKEYS", wire.key("holders"))) == set(wire.call("ZRANGE", wire.key("leases"), 0, -1))
+    assert wire.run("done", *answer[1:]) == 31
+    assert set(wire.state()) == {wire.key("meta").encode()}
+
+
 def test_values_are_bytes(wire: Wire) -> None:
     wire.put({"job": {"script": EVERY, "status": "dispatched", "callerId": EVERY, "hq_reply_to": EVERY}})
     answer = wire.run("claim", tok(1), Q, "")

@@ -82,10 +82,10 @@ if #zl > 0 then
   call('ZADD', leases, unpack(zl))
   if many then
     call('ZREM', leases, many)
-    call('HSET', holders, '', many)
+    call('HSET', holders, many, '')
   end
   call('HSET', holders, unpack(hh))
-  if many then call('HDEL', holders, '') end
+  if many then call('HDEL', holders, many) end
   call('HSET', meta, 'seq', whole(seq))
 end
 if #zd > 0 then

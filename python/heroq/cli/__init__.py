@@ -54,8 +54,8 @@ def _run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever reads has seen enough
         return 0
     except _USAGE as error:
-        text = getattr(error, "format_message", lambda: str(error))()
-        print(f"heroq: {' '.join(text.split())}", file=sys.stderr)
+        said = getattr(error, "format_message", None)
+        print(f"heroq: {' '.join((said() if said else str(error)).split())}", file=sys.stderr)
         return 2
     except Exception as error:
         code = next((code for kind, code in _CODES if isinstance(error, kind)), 7)

@@ -23,10 +23,14 @@ def actor(
     threads: Annotated[int, typer.Option("--threads", min=1, help="Scripts at a time.")] = 1,
     timeout: Annotated[str, typer.Option("--timeout", help="Longest run of a script that names none itself.")] = "10m",
     grace: Grace = 30.0,
-    user: Annotated[str | None, typer.Option("--user", help="The user that scripts run as; root must name one.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", help="The user that scripts run as; root must name one.")
+    ] = None,
     allow_root: Annotated[bool, typer.Option("--allow-root", help="Let scripts run as root.")] = False,
     cpu: Annotated[int, typer.Option("--cpu", min=1, help="Seconds of processor time of a script.")] = 3600,
-    file_size: Annotated[int, typer.Option("--file-size", min=0, help="MiB of the largest file a script writes.")] = 1024,
+    file_size: Annotated[
+        int, typer.Option("--file-size", min=0, help="MiB of the largest file a script writes.")
+    ] = 1024,
     open_files: Annotated[int, typer.Option("--open-files", min=16, help="Files a script may have open.")] = 256,
     output: Annotated[int, typer.Option("--output", min=1, max=512, help="MiB of the longest output.")] = 16,
     option: Options = None,

@@ -22,7 +22,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Type = Annotated[str, typer.Option("--type", "-t", help="Script type: which kind of actor runs it.")]
 Options = Annotated[
     list[str] | None,
-    typer.Option("--option", "-o", metavar="NAME=VALUE", help="An option of the library, such as retries=3 or delay=10s."),
+    typer.Option(
+        "--option", "-o", metavar="NAME=VALUE", help="An option of the library, such as retries=3 or delay=10s."
+    ),
 ]
 Env = Annotated[
     list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="An environment variable of the script.")

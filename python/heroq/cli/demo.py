@@ -15,7 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import _heroq, demo as work
+from .. import _heroq
+from .. import demo as work
 from ..client import Client
 from ..embedded import Embedded, embedded
 from ..errors import InvalidError, JobFailed, TimeoutError

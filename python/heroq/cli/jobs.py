@@ -14,7 +14,9 @@ from ..job import Job
 from . import common
 from .common import Env, JobId, Json, Options, Type, Url
 
-Script = Annotated[str, typer.Argument(metavar="SCRIPT", help="The script; - reads it from standard input, @FILE from a file.")]
+Script = Annotated[
+    str, typer.Argument(metavar="SCRIPT", help="The script; - reads it from standard input, @FILE from a file.")
+]
 OwnId = Annotated[str | None, typer.Option("--id", help="The job's id; made if not given.")]
 
 

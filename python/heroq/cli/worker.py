@@ -18,7 +18,9 @@ Grace = Annotated[float, typer.Option("--grace", min=0, help="Seconds that runni
 
 def worker(
     target: Target,
-    processes: Annotated[int, typer.Option("--processes", min=1, help="Processes; one that dies is started again.")] = 1,
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, help="Processes; one that dies is started again.")
+    ] = 1,
     threads: Threads = 1,
     grace: Grace = 30.0,
     url: Url = None,

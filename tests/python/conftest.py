@@ -1,0 +1,83 @@
+"""Fixtures of the Python package's tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import heroq
+import pytest
+from support.server import Server
+
+Cli = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+def environment(url: str = "") -> dict[str, str]:
+    return {**os.environ, "HEROQ_URL": url, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture
+def sup(server: Server) -> Iterator[heroq.Supervisor]:
+    with heroq.Supervisor(server.url) as supervisor:
+        yield supervisor
+
+
+@pytest.fixture
+def cli(server: Server) -> Cli:
+    """cli("ls", "--json", url=…, stdin=b"…"): what the command did."""
+
+    def run(*argv: str, url: str | None = None, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "heroq", *argv],
+            input=stdin,
+            capture_output=True,
+            env=environment(server.url if url is None else url),
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def start(server: Server) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """start("-c", code) or start("-m", "heroq", …): a Python process that ends with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(*argv: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, *argv], env=environment(server.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def acting(server: Server) -> Callable[..., Any]:
+    """`with acting("osis", handler):` an actor on a thread."""
+
+    @contextmanager
+    def run(script_type: str, handler: Callable[[heroq.Job], Any], **options: Any) -> Iterator[heroq.Actor]:
+        with heroq.Actor(server.url, types=script_type, grace=1.0, **options) as actor:
+
+            def work() -> None:
+                for job in actor:
+                    handler(job)
+
+            thread = threading.Thread(target=work)
+            thread.start()
+            yield actor
+            actor.drain(1.0)
+            thread.join()
+
+    return run
