@@ -117,8 +117,8 @@ def main(argv: Sequence[str] | None = None) -> list[str]:
     with Server(kind=arguments.server) as server:
         load = os.getloadavg()[0]
         print(
-            f"{time.strftime('%Y-%m-%d')}, {server.kind}, {os.cpu_count()} cores, {platform.machine()}, load {load:.1f}, "
-            f"{arguments.jobs} jobs, median of {arguments.rounds}"
+            f"{time.strftime('%Y-%m-%d')}, {server.kind}, {os.cpu_count()} cores, {platform.machine()}, "
+            f"load {load:.1f}, {arguments.jobs} jobs, median of {arguments.rounds}"
         )
         bench = Bench(server, arguments.jobs, arguments.rounds)
         bench.run()

@@ -1,7 +1,7 @@
 """The actor that the fault tests kill: actor.py URL LEDGER [OPTION=VALUE…].
 
-Notes the start and the end of every run in the ledger, one appended line each. Scripts: "ok TEXT", "die" (the process with
-it), "wait FILE" (until the file is there).
+Notes the start and the end of every run in the ledger, one appended line each. Scripts: "ok TEXT", "die" (the process
+with it), "wait FILE" (until the file is there).
 """
 
 from __future__ import annotations
