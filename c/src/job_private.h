@@ -8,13 +8,15 @@
 #include "buf.h"
 
 /* Fields with a slot of their own, in the order of the wire. */
-#define HQ_FIELD_LIST(X)                                                                                               \
-  X(JOB_ID, "jobId")                                                                                                   \
-  X(SCRIPT, "script") X(SCRIPT_TYPE, "script_type") X(CALLER_ID, "callerId") X(CONTEXT_ID, "contextId")                \
-      X(STATUS, "status") X(TIMEOUT, "timeout") X(RETRIES, "retries") X(CONCURRENT, "concurrent")                      \
-          X(LOG_PATH, "log_path") X(ENV_VARS, "env_vars") X(PREREQUISITES, "prerequisites")                            \
-              X(DEPENDENTS, "dependents") X(CREATED_AT, "createdAt") X(UPDATED_AT, "updatedAt") X(OUTPUT, "output")    \
-                  X(ERROR, "error") X(HQ_TTL, "hq_ttl") X(HQ_HEADERS, "hq_headers") X(HQ_REPLY_TO, "hq_reply_to")
+/* clang-format off */
+#define HQ_FIELD_LIST(X) \
+  X(JOB_ID, "jobId") X(SCRIPT, "script") X(SCRIPT_TYPE, "script_type") X(CALLER_ID, "callerId") \
+  X(CONTEXT_ID, "contextId") X(STATUS, "status") X(TIMEOUT, "timeout") X(RETRIES, "retries") \
+  X(CONCURRENT, "concurrent") X(LOG_PATH, "log_path") X(ENV_VARS, "env_vars") \
+  X(PREREQUISITES, "prerequisites") X(DEPENDENTS, "dependents") X(CREATED_AT, "createdAt") \
+  X(UPDATED_AT, "updatedAt") X(OUTPUT, "output") X(ERROR, "error") X(HQ_TTL, "hq_ttl") \
+  X(HQ_HEADERS, "hq_headers") X(HQ_REPLY_TO, "hq_reply_to")
+/* clang-format on */
 enum hq_field {
 #define HQ_FIELD_ENUM(ident, name) HQ_F_##ident,
   HQ_FIELD_LIST(HQ_FIELD_ENUM)
