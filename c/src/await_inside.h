@@ -45,7 +45,6 @@ typedef struct hq_await_item {
 struct hq_await_engine {
   atomic_int refs;
   hq_loop loop;
-  pid_t pid;
   /* under lock */
   pthread_mutex_t lock;
   hq_await *added, **added_last, *ended_waits;

@@ -524,8 +524,10 @@ static void a_child_of_fork_has_its_own(void **state) {
   heroq_client *c = open_with(server->url, NULL, NULL);
   assert_ok(heroq_supervisor_open(c, NULL, &s, &err), &err);
   assert_ok(heroq_waiter_open(c, NULL, &w, &err), &err);
+  test_redis_do(server, "HSET", "hero:job:pending", "script", "x", "status", "started", "hq_token", "1:a", NULL);
   assert_ok(heroq_waiter_add(w, "pending", 1, HEROQ_FOREVER, &err), &err);
-  test_redis_do(server, "HSET", "hero:job:pending", "script", "x", "status", "dispatched", NULL);
+  test_until(test_redis_int(server, "HEXISTS", "hero:job:pending", "hq_reply_to", NULL), 3000);
+  test_sleep_ms(50); /* the thread sleeps now: a sanitizer's allocator does not survive a fork within a malloc */
   pid_t pid = fork();
   if (pid == 0) _exit(in_child(c, s, w));
   assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -103,6 +103,7 @@ static void values_are_read(void **state) {
       {"max_script", "16mib", -1},
       {"max_script", "0", -1},
       {"max_script", "9007199254740992GiB", -1},
+      {"max_script", "18014398509481985KiB", -1}, /* would wrap to 1 KiB */
       {"retries", "0", 0},
       {"retries", "1000000", 1000000},
       {"retries", "1000001", -1},
