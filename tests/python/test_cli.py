@@ -147,18 +147,22 @@ def test_ctrl_c_works_at_once(server: Server, program: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", code, server.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert process.stdout
-    process.stdout.readline()
-    before = server.command("INFO", "clients")
-    assert before
-    wait_until(lambda: "blocked_clients:0" not in server.command("INFO", "clients").decode(), what="it blocks")
-    start = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
-    assert process.returncode in (1, 130, -signal.SIGINT), errors
-    assert "KeyboardInterrupt" in errors
-    assert time.monotonic() - start < 1.5  # the interpreter's own end included
-    assert server.command("PING") == b"PONG"
+    try:
+        assert process.stdout
+        process.stdout.readline()
+        before = server.command("INFO", "clients")
+        assert before
+        wait_until(lambda: "blocked_clients:0" not in server.command("INFO", "clients").decode(), what="it blocks")
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode in (1, 130, -signal.SIGINT), errors
+        assert "KeyboardInterrupt" in errors
+        assert time.monotonic() - start < 1.5  # the interpreter's own end included
+        assert server.command("PING") == b"PONG"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def readme_blocks(language: str) -> list[str]:
