@@ -93,6 +93,7 @@ static heroq_status take(heroq_actor *a, int32_t max, int64_t timeout_ms, heroq_
       rc = hq_fail(err, HEROQ_E_CANCELLED, "take was cancelled");
       break;
     }
+    a->fd_rest_until = a->fd_rest_step = 0;
     while (*n < max && (job[*n] = give(a)) != NULL) ++*n;
     if (*n) {
       hq_engine_update_fd(a);
@@ -119,7 +120,9 @@ static heroq_status take(heroq_actor *a, int32_t max, int64_t timeout_ms, heroq_
     rc = hq_waitq_wait(&a->takers, &a->lock, deadline, call);
     waited = true;
   }
-  bool asleep = !timeout_ms && !*n && rc == HEROQ_OK && !atomic_load(&a->waiting);
+  /* who polls, or watches the fd, wants the next one as well */
+  bool more = *n ? a->fd_used && !a->ready.first : !timeout_ms;
+  bool asleep = more && rc == HEROQ_OK && !atomic_load(&a->waiting);
   pthread_mutex_unlock(&a->lock);
   if (asleep) hq_engine_wake(a);
   return rc;

@@ -435,7 +435,11 @@ static uint32_t prepare(void *self, struct pollfd *fds, uint32_t cap, int64_t *d
   timer(a, &at, a->timeout_at);
   if (a->config.strict && !a->connected && a->held) timer(a, &at, a->stepped_at + a->config.beat);
   if (a->draining && !a->drained_told) timer(a, &at, a->drain_until);
-  if (a->ready.first) timer(a, &at, a->ready.first->ready_at + HQ_SURPLUS_MS);
+  if (a->ready.first) {
+    timer(a, &at, a->ready.first->ready_at + HQ_SURPLUS_MS);
+    timer(a, &at, a->ready.first->ready_at + HQ_FD_SURPLUS_MS);
+  }
+  timer(a, &at, a->fd_rest_until);
   pthread_mutex_unlock(&a->lock);
   bool few = a->conn && hq_conn_state(a->conn) == HQ_CONN_BUSY && a->batch.count <= FEW_COMMANDS;
   if (few || a->published) a->loop.look_us = LOOK_US; /* the server, or a quick handler, is about to answer */

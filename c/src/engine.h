@@ -170,6 +170,7 @@ struct heroq_actor {
   int64_t drain_until;
   int32_t out, lost_slots;
   int64_t wish_until, last_wish;
+  int64_t fd_rest_until, fd_rest_step; /* the host did not come for what made the fd readable: others first */
   int64_t pending_bytes;
   int32_t unsettled; /* settled by callers, not yet acknowledged */
   int32_t held;      /* all that the engine holds, for stats and close */
@@ -225,7 +226,8 @@ bool hq_engine_can_hand_out(const heroq_actor *a);      /* lock held */
 void hq_actor_unref(heroq_actor *a);
 
 /* ---- engine_take.c ---- */
-#define HQ_SURPLUS_MS 100                          /* a ready job that nobody waits for goes back after this */
+#define HQ_SURPLUS_MS 100    /* a ready job that nobody waits for goes back after this */
+#define HQ_FD_SURPLUS_MS 500 /* and one that the fd told of: its host is busy with something else */
 int32_t hq_take_room(heroq_actor *a, int64_t now); /* takes the lock */
 void hq_take_put(heroq_actor *a, int64_t now);     /* appends TAKE or LPOP */
 void hq_take_block(heroq_actor *a, int64_t now);   /* starts blocked commands where they are due */

@@ -11,6 +11,8 @@
 #define TAKE_MOST 127    /* with a handoff id it is 128: what unpack and the script bear */
 #define LOOK_MS 1000
 
+static const hq_slice no_token = {"", 0}; /* canonical */
+
 /* ---- held jobs ---- */
 
 static uint32_t hash(hq_slice id) {
@@ -117,8 +119,15 @@ void hq_held_drop(hq_held *h) {
 
 /* ---- how much to take ---- */
 
-static bool wanted(const heroq_actor *a, int64_t now) {
-  return hq_engine_can_hand_out(a) && (a->takers.count || now < a->wish_until || a->fd_used);
+static bool fd_wants(const heroq_actor *a, int64_t now) {
+  return a->fd_used && hq_engine_can_hand_out(a) && now >= a->fd_rest_until;
+}
+
+/* How long a ready job is kept: its taker comes, or may come, or nobody is there. */
+static int64_t patience(const heroq_actor *a, int64_t now) {
+  if (a->draining) return 0;
+  if (hq_engine_can_hand_out(a) && (a->takers.count || now < a->wish_until)) return HQ_NEVER;
+  return fd_wants(a, now) ? HQ_FD_SURPLUS_MS : HQ_SURPLUS_MS;
 }
 
 int32_t hq_take_room(heroq_actor *a, int64_t now) {
@@ -127,7 +136,7 @@ int32_t hq_take_room(heroq_actor *a, int64_t now) {
   if (!a->draining && !a->stop && a->pending_bytes < a->config.max_pending) {
     int32_t most = a->config.concurrency;
     int64_t demand = a->takers.count;
-    if (a->fd_used && hq_engine_can_hand_out(a)) demand += most ? most - a->out : 1;
+    if (fd_wants(a, now)) demand += most ? most - a->out : 1;
     if (!demand && now < a->wish_until) demand = 1;
     if (most && demand > most - a->out) demand = most > a->out ? most - a->out : 0;
     int64_t ahead = now - a->rate_since > RATE_STALE_MS ? 0 : (int64_t)(a->rate * AHEAD_MS);
@@ -234,7 +243,7 @@ void hq_take_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
       return;
     }
     uint32_t got = hq_reply_count(r);
-    for (uint32_t i = 0; i < got; i++) adopt(s, hq_reply_str(hq_reply_at(r, i)), HQ_SLICE_NONE, a->sent_at);
+    for (uint32_t i = 0; i < got; i++) adopt(s, hq_reply_str(hq_reply_at(r, i)), no_token, a->sent_at);
     s->maybe_more = got >= (uint32_t)item->asked;
     return;
   }
@@ -291,7 +300,7 @@ void hq_take_unblocked(hq_source *s, const hq_reply *r) {
   if (a->config.canonical) {
     hq_slice id = hq_reply_str(hq_reply_at(r, 1));
     if (!id.p) return;
-    adopt(s, id, HQ_SLICE_NONE, hq_mono_ms());
+    adopt(s, id, no_token, hq_mono_ms());
     s->maybe_more = true;
     return;
   }
@@ -322,7 +331,7 @@ void hq_take_block(heroq_actor *a, int64_t now) {
   bool all = true;
   for (uint32_t i = 0; i < a->sources; i++) {
     hq_source *s = &a->source[i];
-    if (!s->conn && !a->draining && a->connected && now >= s->connect_at) {
+    if (!s->conn && !a->drain_seen && a->connected && now >= s->connect_at) {
       s->conn = hq_conn_open(a->endpoint, "heroq-take", now + a->config.connect_timeout);
       if (!s->conn) s->connect_at = now + hq_backoff(&s->connect_step, 50, 5000);
     }
@@ -340,9 +349,9 @@ void hq_take_surplus(heroq_actor *a, int64_t now) {
   hq_list back;
   hq_list_init(&back);
   pthread_mutex_lock(&a->lock);
-  bool keep = !a->draining && wanted(a, now);
-  while (!keep && a->ready.first && (a->draining || now - a->ready.first->ready_at >= HQ_SURPLUS_MS))
-    hq_list_push(&back, hq_list_pop(&a->ready));
+  int64_t most = patience(a, now);
+  while (a->ready.first && now - a->ready.first->ready_at >= most) hq_list_push(&back, hq_list_pop(&a->ready));
+  if (back.first && a->fd_used) a->fd_rest_until = now + hq_backoff(&a->fd_rest_step, HQ_FD_SURPLUS_MS, 5000);
   hq_engine_update_fd(a);
   pthread_mutex_unlock(&a->lock);
   for (hq_held *h; (h = hq_list_pop(&back));) {

@@ -66,6 +66,7 @@ static heroq_status settle(heroq_job *job, int how, hq_slice payload, uint32_t f
   h->flags = flags;
   h->delay = delay;
   h->sync = flags & HEROQ_SYNC;
+  a->fd_rest_until = a->fd_rest_step = 0; /* a sign of life */
   a->unsettled++;
   a->pending_bytes += (int64_t)payload.n;
   hq_list_push(&a->settled, h);
