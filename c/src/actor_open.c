@@ -86,7 +86,8 @@ static bool add_source(heroq_actor *a, const char *type, const char *group, cons
   s->maybe_more = true;
   s->script_type = hq_strdup(type);
   s->ctl_key = hq_strdup(hq_buf_cstr(&ctl));
-  bool ok = !key.failed && !ctl.failed && hq_qkeys_init(&s->keys, hq_buf_cstr(&key)) && s->script_type && s->ctl_key;
+  bool ok = hq_map_init(&s->held) && !key.failed && !ctl.failed && hq_qkeys_init(&s->keys, hq_buf_cstr(&key)) &&
+            s->script_type && s->ctl_key;
   hq_batch_init(&s->batch);
   hq_buf_free(&key);
   hq_buf_free(&ctl);
@@ -232,7 +233,7 @@ void hq_actor_dispose(heroq_actor *a) {
     hq_batch_free(&s->batch);
     free(s->script_type);
     free(s->ctl_key);
-    free(s->table);
+    hq_map_free(&s->held);
     free((void *)s->handoff_id.p);
   }
   free(a->source);

@@ -231,13 +231,10 @@ void hq_turn_replied(hq_await_engine *e, hq_slice payload, int64_t now) {
     hq_heap_set(&e->looks, &t->look, now);
 }
 
-static void look_now(void *owner, void *arg) {
-  hq_target *t = owner;
-  hq_await_engine *e = arg;
-  if (t->waiting && !t->in_flight) hq_heap_set(&e->looks, &t->look, 0);
+void hq_turn_look_at_all(hq_await_engine *e) {
+  for (hq_target *t = hq_map_next(&e->targets, NULL); t; t = hq_map_next(&e->targets, &t->by_id))
+    if (t->waiting && !t->in_flight) hq_heap_set(&e->looks, &t->look, 0);
 }
-
-void hq_turn_look_at_all(hq_await_engine *e) { hq_map_each(&e->targets, look_now, e); }
 
 /* ---- asking ---- */
 
@@ -513,23 +510,8 @@ void hq_turn_answer(hq_await_engine *e, int64_t now) {
 
 /* ---- faults ---- */
 
-typedef struct failing {
-  bool all;
-  hq_await *found; /* by next_todo, referenced */
-} failing;
-
-static void collect(void *owner, void *arg) {
-  failing *f = arg;
-  for (hq_await *a = ((hq_target *)owner)->awaits; a; a = a->next) {
-    if (!f->all && (!a->job || a->in_flight)) continue;
-    hq_await_ref(a);
-    a->next_todo = f->found;
-    f->found = a;
-  }
-}
-
 void hq_turn_fail(hq_await_engine *e, bool all, const heroq_error *why) {
-  failing f = {.all = all};
+  hq_await *found = NULL; /* by next_todo, referenced */
   hq_await *todo = e->todo;
   e->todo = NULL;
   e->todo_last = &e->todo;
@@ -539,8 +521,14 @@ void hq_turn_fail(hq_await_engine *e, bool all, const heroq_error *why) {
     if (!all && a->target && !a->job) hq_engine_todo(e, a);
     hq_await_unref(a);
   }
-  hq_map_each(&e->targets, collect, &f);
-  for (hq_await *a = f.found, *next; a; a = next) {
+  for (hq_target *t = hq_map_next(&e->targets, NULL); t; t = hq_map_next(&e->targets, &t->by_id))
+    for (hq_await *a = t->awaits; a; a = a->next) {
+      if (!all && (!a->job || a->in_flight)) continue;
+      hq_await_ref(a);
+      a->next_todo = found;
+      found = a;
+    }
+  for (hq_await *a = found, *next; a; a = next) {
     next = a->next_todo;
     if (why)
       finish_with(e, a, why);

@@ -54,7 +54,6 @@ struct hq_conn {
   bool sent;
   int64_t client_id;
   int32_t version;
-  bool valkey;
   heroq_error error;
 };
 
@@ -200,7 +199,6 @@ static void read_hello(hq_conn *c, const hq_reply *hello) {
     const hq_reply *value = hq_reply_at(hello, i + 1);
     if (hq_slice_is(name, "id")) c->client_id = hq_reply_int(value, 0);
     if (hq_slice_is(name, "version") && hq_reply_str(value).p) c->version = parse_version(hq_reply_str(value).p);
-    if (hq_slice_is(name, "server")) c->valkey = hq_slice_is(hq_reply_str(value), "valkey");
   }
 }
 
@@ -311,11 +309,6 @@ int64_t hq_conn_deadline(const hq_conn *c) {
 heroq_status hq_conn_error(const hq_conn *c, heroq_error *err) {
   hq_error_copy(err, &c->error);
   return c->error.code;
-}
-
-int32_t hq_conn_server_version(const hq_conn *c, bool *valkey) {
-  if (valkey) *valkey = c->valkey;
-  return c->version;
 }
 
 void hq_conn_half_close(hq_conn *c) {

@@ -95,6 +95,4 @@ bool hq_conn_alive(hq_conn *c);
 void hq_conn_half_close(hq_conn *c);
 /* Why it broke: fills err (E_CONNECTION, E_AUTH, E_PROTOCOL, E_TIMEOUT, …), which names the address, never a secret. */
 heroq_status hq_conn_error(const hq_conn *c, heroq_error *err);
-/* Server version as major * 10000 + minor * 100 + patch (0 unknown) and whether it is Valkey; known once connected. */
-int32_t hq_conn_server_version(const hq_conn *c, bool *valkey);
 #endif

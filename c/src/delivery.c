@@ -59,16 +59,6 @@ void hq_actor_key(hq_buf *out, const hq_qkeys *q, hq_slice actor) {
   hq_buf_add(out, actor.p, actor.n);
 }
 
-int64_t hq_token_seq(hq_slice token) {
-  int64_t seq = 0;
-  size_t i = 0;
-  for (; i < token.n && token.p[i] >= '0' && token.p[i] <= '9'; i++) {
-    seq = seq * 10 + (token.p[i] - '0');
-    if (seq >= INT64_C(1) << 53) return 0;
-  }
-  return i > 0 && i < token.n && token.p[i] == ':' ? seq : 0;
-}
-
 /* Begins a script and gives it keys of the queue; nargs arguments follow. */
 static void begin(hq_batch *b, const hq_qkeys *q, int script, const uint8_t *key, uint32_t nkeys, uint32_t nargs) {
   hq_batch_script(b, script, nkeys, nargs);

@@ -33,8 +33,6 @@ void hq_qkeys_free(hq_qkeys *k);
 typedef struct hq_idtok {
   hq_slice id, token;
 } hq_idtok;
-/* The seq in front of a token, 0 if there is none below 2^53. */
-int64_t hq_token_seq(hq_slice token);
 
 /* ---- queue slot ---- */
 /* TAKE. handoff_id: HQ_SLICE_NONE if none. empty: 0 I hold jobs; 1 I hold none; 2 I hold jobs and have waited a lease. */

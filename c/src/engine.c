@@ -300,25 +300,21 @@ static bool blocked(const heroq_actor *a) {
 
 static void begin_drain(heroq_actor *a) {
   a->drain_seen = true;
-  for (uint32_t i = 0; i < a->sources; i++)
-    for (uint32_t j = 0; j < a->source[i].table_size; j++)
-      for (hq_held *h = a->source[i].table[j]; h; h = h->hash_next) {
-        int none = HEROQ_STOP_NONE;
-        atomic_compare_exchange_strong(&h->stop_reason, &none, HEROQ_STOP_DRAIN);
-      }
+  for (hq_held *h = hq_held_next(a, NULL); h; h = hq_held_next(a, h)) {
+    int none = HEROQ_STOP_NONE;
+    atomic_compare_exchange_strong(&h->stop_reason, &none, HEROQ_STOP_DRAIN);
+  }
 }
 
 /* The grace is over: what still runs goes back. */
 static void take_back(heroq_actor *a) {
-  for (uint32_t i = 0; i < a->sources; i++)
-    for (uint32_t j = 0; j < a->source[i].table_size; j++)
-      for (hq_held *h = a->source[i].table[j]; h; h = h->hash_next) {
-        pthread_mutex_lock(&a->lock);
-        bool running = h->stage == HQ_ST_READY && h->given && h->settle == HQ_UNSETTLED;
-        if (running) h->settle = HQ_BY_ENGINE;
-        pthread_mutex_unlock(&a->lock);
-        if (running) hq_settle_work(a, h, HQ_ST_UNCLAIM);
-      }
+  for (hq_held *h = hq_held_next(a, NULL); h; h = hq_held_next(a, h)) {
+    pthread_mutex_lock(&a->lock);
+    bool running = hq_held_is_out(h);
+    if (running) h->settle = HQ_BY_ENGINE;
+    pthread_mutex_unlock(&a->lock);
+    if (running) hq_settle_work(a, h, HQ_ST_UNCLAIM);
+  }
 }
 
 static void check_drain(heroq_actor *a, int64_t now) {
@@ -486,15 +482,14 @@ static void ended(void *self) {
     if (s->conn) hq_conn_half_close(s->conn);
     hq_conn_close(s->conn);
     s->conn = NULL;
-    for (uint32_t j = 0; j < s->table_size; j++)
-      while (s->table[j]) {
-        hq_held *h = s->table[j];
-        pthread_mutex_lock(&a->lock);
-        if (h->settle == HQ_UNSETTLED) h->lost = true;
-        pthread_mutex_unlock(&a->lock);
-        atomic_store(&h->stop_reason, HEROQ_STOP_LOST);
-        hq_held_drop(h);
-      }
+    for (hq_held *h; (h = hq_map_pop(&s->held)) != NULL;) {
+      h->tabled = false;
+      pthread_mutex_lock(&a->lock);
+      if (h->settle == HQ_UNSETTLED) h->lost = true;
+      pthread_mutex_unlock(&a->lock);
+      atomic_store(&h->stop_reason, HEROQ_STOP_LOST);
+      hq_held_drop(h);
+    }
   }
   pthread_mutex_lock(&a->lock);
   a->ended = true;

@@ -13,6 +13,7 @@
 #include "delivery.h"
 #include "job_private.h"
 #include "loop.h"
+#include "map.h"
 #include "wait.h"
 
 /* What is to be done next with a job that the actor holds. */
@@ -36,8 +37,8 @@ enum hq_settle { HQ_UNSETTLED, HQ_BY_FINISH, HQ_BY_FAIL, HQ_BY_RELEASE, HQ_BY_DR
 typedef struct hq_source hq_source;
 typedef struct hq_held hq_held;
 struct hq_held {
-  hq_held *next;      /* in one list at a time: work, ready or settled */
-  hq_held *hash_next; /* in its source's table */
+  hq_held *next;     /* in one list at a time: work, ready or settled */
+  hq_map_node by_id; /* in its source's table */
   hq_source *source;
   heroq_actor *actor; /* referenced while a handle exists */
   atomic_int refs;    /* the engine's and the handle's */
@@ -74,8 +75,7 @@ struct hq_source {
   heroq_actor *actor;
   hq_qkeys keys;
   char *script_type, *ctl_key;
-  hq_held **table;
-  uint32_t table_size, held;
+  hq_map held; /* by id */
   hq_conn *conn;
   hq_batch batch;
   int64_t connect_at, connect_step, take_step;
@@ -236,8 +236,11 @@ void hq_take_unblocked(hq_source *s, const hq_reply *r); /* a blocked command wa
 void hq_take_surplus(heroq_actor *a, int64_t now);       /* jobs that nobody waits for go back */
 hq_held *hq_held_new(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at);
 hq_held *hq_held_find(const hq_source *s, hq_slice id);
-void hq_held_untable(hq_held *h); /* out of its table: its id may be held anew */
-void hq_held_drop(hq_held *h);    /* the engine is through with it */
+/* All that are in a table, one after the other; NULL begins, NULL is the end. Tables must not change between. */
+hq_held *hq_held_next(const heroq_actor *a, const hq_held *after);
+bool hq_held_is_out(const hq_held *h); /* lock held: a handler has it and has not settled it */
+void hq_held_untable(hq_held *h);      /* out of its table: its id may be held anew */
+void hq_held_drop(hq_held *h);         /* the engine is through with it */
 void hq_held_unref(hq_held *h);
 
 /* ---- engine_settle.c ---- */

@@ -12,12 +12,10 @@
 #define MAX_BACKOFF_MS 3600000
 #define LOST_TEXT "lost: every actor that ran it went away"
 
-static const hq_slice no_slice = {NULL, 0};
-
 static hq_slice own(hq_slice s) {
-  if (!s.p || !s.n) return no_slice;
+  if (!s.p || !s.n) return HQ_SLICE_NONE;
   char *copy = malloc(s.n + 1);
-  if (!copy) return no_slice;
+  if (!copy) return HQ_SLICE_NONE;
   memcpy(copy, s.p, s.n);
   copy[s.n] = 0;
   return (hq_slice){copy, s.n};
@@ -278,7 +276,7 @@ static void finished(hq_held *h, const hq_reply *r) {
   }
   count(a, h->stage == HQ_ST_FAIL ? &a->failed : &a->finished);
   acknowledged(h);
-  ended(h, e.reply_to, h->payload, no_slice);
+  ended(h, e.reply_to, h->payload, HQ_SLICE_NONE);
 }
 
 static void failed(hq_held *h, const hq_reply *r) {
@@ -312,7 +310,7 @@ static void unclaimed(hq_held *h, const hq_reply *r) {
   count(a, &a->released);
   if (e.verdict == 2) {
     acknowledged(h);
-    ended(h, e.reply_to, e.payload, no_slice);
+    ended(h, e.reply_to, e.payload, HQ_SLICE_NONE);
   } else if (h->settle == HQ_BY_DROP)
     hq_settle_again(h, hq_jitter(a->config.backoff), HQ_AGAIN_DROPPED, a->config.max_recoveries, 0);
   else
@@ -351,7 +349,6 @@ static bool wait_for_server(hq_held *h, const hq_reply *r) {
 
 void hq_settle_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   hq_held *h = item->held;
-  (void)a;
   if (wait_for_server(h, r)) return;
   switch (h->stage) {
   case HQ_ST_CLAIM: claimed(h, r); break;

@@ -15,39 +15,19 @@ static const hq_slice no_token = {"", 0}; /* canonical */
 
 /* ---- held jobs ---- */
 
-static uint32_t hash(hq_slice id) {
-  uint32_t h = 2166136261u;
-  for (size_t i = 0; i < id.n; i++) h = (h ^ (unsigned char)id.p[i]) * 16777619u;
+hq_held *hq_held_find(const hq_source *s, hq_slice id) { return hq_map_find(&s->held, id); }
+
+hq_held *hq_held_next(const heroq_actor *a, const hq_held *after) {
+  const hq_source *s = after ? after->source : a->source, *end = a->source + a->sources;
+  hq_held *h = after ? hq_map_next(&s->held, &after->by_id) : NULL;
+  for (s += !!after; !h && s < end; s++) h = hq_map_next(&s->held, NULL);
   return h;
 }
 
-hq_held *hq_held_find(const hq_source *s, hq_slice id) {
-  if (!s->table_size) return NULL;
-  for (hq_held *h = s->table[hash(id) & (s->table_size - 1)]; h; h = h->hash_next)
-    if (h->id.n == id.n && memcmp(h->id.p, id.p, id.n) == 0) return h;
-  return NULL;
-}
-
-static bool grow(hq_source *s) {
-  uint32_t size = s->table_size ? s->table_size * 2 : 64;
-  hq_held **table = calloc(size, sizeof *table);
-  if (!table) return false;
-  for (uint32_t i = 0; i < s->table_size; i++)
-    for (hq_held *h = s->table[i], *next; h; h = next) {
-      next = h->hash_next;
-      hq_held **at = &table[hash(h->id) & (size - 1)];
-      h->hash_next = *at;
-      *at = h;
-    }
-  free(s->table);
-  s->table = table;
-  s->table_size = size;
-  return true;
-}
+bool hq_held_is_out(const hq_held *h) { return h->stage == HQ_ST_READY && h->given && h->settle == HQ_UNSETTLED; }
 
 hq_held *hq_held_new(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at) {
   static const char prefix[] = HQ_JOB_PREFIX;
-  if (s->held >= s->table_size && !grow(s)) return NULL;
   size_t head = sizeof prefix - 1;
   hq_held *h = calloc(1, sizeof *h + head + id.n + token.n + 2);
   if (!h) return NULL;
@@ -65,11 +45,8 @@ hq_held *hq_held_new(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_
   h->delay = -1;
   h->soft_at = h->hard_at = HQ_NEVER;
   atomic_init(&h->renewed_at, renewed_at);
-  hq_held **at = &s->table[hash(id) & (s->table_size - 1)];
-  h->hash_next = *at;
-  *at = h;
+  hq_map_add(&s->held, &h->by_id, h->id, h);
   h->tabled = true;
-  s->held++;
   pthread_mutex_lock(&s->actor->lock);
   s->actor->held++;
   pthread_mutex_unlock(&s->actor->lock);
@@ -93,12 +70,8 @@ void hq_held_unref(hq_held *h) {
 
 void hq_held_untable(hq_held *h) {
   if (!h->tabled) return;
-  hq_source *s = h->source;
-  hq_held **at = &s->table[hash(h->id) & (s->table_size - 1)];
-  while (*at != h) at = &(*at)->hash_next;
-  *at = h->hash_next;
+  hq_map_remove(&h->source->held, &h->by_id);
   h->tabled = false;
-  s->held--;
 }
 
 void hq_held_drop(hq_held *h) {

@@ -101,12 +101,11 @@ static void put_beat(heroq_actor *a, hq_source *s, beat_batch *b) {
 
 static void put_beats(heroq_actor *a, hq_source *s) {
   beat_batch b = {.n = 0, .first = a->listed_count};
-  for (uint32_t i = 0; i < s->table_size; i++)
-    for (hq_held *h = s->table[i]; h; h = h->hash_next) {
-      if (!hq_engine_list(a, h)) return;
-      b.pair[b.n++] = (hq_idtok){h->id, h->token};
-      if (b.n == BEAT_MOST) put_beat(a, s, &b);
-    }
+  for (hq_held *h = hq_map_next(&s->held, NULL); h; h = hq_map_next(&s->held, &h->by_id)) {
+    if (!hq_engine_list(a, h)) return;
+    b.pair[b.n++] = (hq_idtok){h->id, h->token};
+    if (b.n == BEAT_MOST) put_beat(a, s, &b);
+  }
   put_beat(a, s, &b);
 }
 
@@ -118,7 +117,7 @@ static bool same_type_before(const heroq_actor *a, const hq_source *s) {
 
 static bool type_held(const heroq_actor *a, const hq_source *s) {
   for (uint32_t i = 0; i < a->sources; i++)
-    if (a->source[i].held && strcmp(a->source[i].ctl_key, s->ctl_key) == 0) return true;
+    if (a->source[i].held.count && strcmp(a->source[i].ctl_key, s->ctl_key) == 0) return true;
   return false;
 }
 
@@ -126,7 +125,7 @@ static void put_beat_turn(heroq_actor *a, int64_t now) {
   a->beat_at = now + a->config.beat;
   for (uint32_t i = 0; i < a->sources; i++) {
     hq_source *s = &a->source[i];
-    if (s->held && !a->config.canonical) put_beats(a, s);
+    if (s->held.count && !a->config.canonical) put_beats(a, s);
     if (type_held(a, s) && !same_type_before(a, s) && hq_engine_item(a, HQ_OP_CTL_LOOK, s, NULL))
       hq_put_ctl_look(&a->batch, s->ctl_key);
   }
@@ -184,7 +183,7 @@ int64_t hq_tend_next(const heroq_actor *a) {
 void hq_tend_lost(heroq_actor *a, hq_held *h) {
   bool ready = false, out;
   pthread_mutex_lock(&a->lock);
-  out = h->stage == HQ_ST_READY && h->given && h->settle == HQ_UNSETTLED;
+  out = hq_held_is_out(h);
   if (h->stage == HQ_ST_READY && !h->given) ready = take_out_of_ready(a, h);
   if (out || ready) {
     h->lost = true;
@@ -337,38 +336,34 @@ void hq_tend_timeouts(heroq_actor *a, int64_t now) {
   pthread_mutex_unlock(&a->lock);
   if (!due) return;
   int64_t next = HQ_NEVER;
-  for (uint32_t i = 0; i < a->sources; i++)
-    for (uint32_t j = 0; j < a->source[i].table_size; j++)
-      for (hq_held *h = a->source[i].table[j]; h; h = h->hash_next) {
-        pthread_mutex_lock(&a->lock);
-        bool out = h->stage == HQ_ST_READY && h->given && h->settle == HQ_UNSETTLED;
-        int64_t soft = h->soft_at, hard = h->hard_at;
-        if (out && now >= soft) h->soft_at = HQ_NEVER;
-        pthread_mutex_unlock(&a->lock);
-        if (!out) continue;
-        int none = HEROQ_STOP_NONE;
-        if (now >= soft && atomic_compare_exchange_strong(&h->stop_reason, &none, HEROQ_STOP_TIMEOUT))
-          hq_engine_event(a, "timeout", h);
-        if (now >= hard)
-          hard_timeout(a, h);
-        else
-          next = earlier(next, earlier(now >= soft ? HQ_NEVER : soft, hard));
-      }
+  for (hq_held *h = hq_held_next(a, NULL); h; h = hq_held_next(a, h)) {
+    pthread_mutex_lock(&a->lock);
+    bool out = hq_held_is_out(h);
+    int64_t soft = h->soft_at, hard = h->hard_at;
+    if (out && now >= soft) h->soft_at = HQ_NEVER;
+    pthread_mutex_unlock(&a->lock);
+    if (!out) continue;
+    int none = HEROQ_STOP_NONE;
+    if (now >= soft && atomic_compare_exchange_strong(&h->stop_reason, &none, HEROQ_STOP_TIMEOUT))
+      hq_engine_event(a, "timeout", h);
+    if (now >= hard)
+      hard_timeout(a, h);
+    else
+      next = earlier(next, earlier(now >= soft ? HQ_NEVER : soft, hard));
+  }
   pthread_mutex_lock(&a->lock);
   a->timeout_at = earlier(a->timeout_at, next);
   pthread_mutex_unlock(&a->lock);
 }
 
 void hq_tend_strict(heroq_actor *a, int64_t now) {
-  for (uint32_t i = 0; i < a->sources; i++)
-    for (uint32_t j = 0; j < a->source[i].table_size; j++)
-      for (hq_held *h = a->source[i].table[j]; h; h = h->hash_next) {
-        pthread_mutex_lock(&a->lock);
-        bool running = h->stage == HQ_ST_READY && h->given && h->settle == HQ_UNSETTLED;
-        pthread_mutex_unlock(&a->lock);
-        int none = HEROQ_STOP_NONE;
-        if (running && now - atomic_load(&h->renewed_at) >= a->config.lease &&
-            atomic_compare_exchange_strong(&h->stop_reason, &none, HEROQ_STOP_LOST))
-          hq_engine_event(a, "lost", h);
-      }
+  for (hq_held *h = hq_held_next(a, NULL); h; h = hq_held_next(a, h)) {
+    pthread_mutex_lock(&a->lock);
+    bool running = hq_held_is_out(h);
+    pthread_mutex_unlock(&a->lock);
+    int none = HEROQ_STOP_NONE;
+    if (running && now - atomic_load(&h->renewed_at) >= a->config.lease &&
+        atomic_compare_exchange_strong(&h->stop_reason, &none, HEROQ_STOP_LOST))
+      hq_engine_event(a, "lost", h);
+  }
 }

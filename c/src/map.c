@@ -78,9 +78,11 @@ void *hq_map_pop(hq_map *m) {
   return NULL;
 }
 
-void hq_map_each(const hq_map *m, void (*visit)(void *owner, void *arg), void *arg) {
-  for (uint32_t i = 0; i < m->cap; i++)
-    for (hq_map_node *n = m->bucket[i]; n; n = n->next) visit(n->owner, arg);
+void *hq_map_next(const hq_map *m, const hq_map_node *after) {
+  if (after && after->next) return after->next->owner;
+  for (uint64_t i = after ? after->hash % m->cap + 1 : 0; i < m->cap; i++)
+    if (m->bucket[i]) return m->bucket[i]->owner;
+  return NULL;
 }
 
 /* ---- heap: place p has its children at 2p and 2p+1 ---- */

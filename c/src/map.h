@@ -22,8 +22,8 @@ void hq_map_add(hq_map *m, hq_map_node *node, hq_slice key, void *owner);
 void hq_map_remove(hq_map *m, hq_map_node *node);
 /* Takes out any one, for emptying; NULL when empty. */
 void *hq_map_pop(hq_map *m);
-/* Calls back for every owner; the callback must not change the map. */
-void hq_map_each(const hq_map *m, void (*visit)(void *owner, void *arg), void *arg);
+/* The owner behind a node that is in the map, NULL begins; NULL is the end. Nothing may be added or removed between. */
+void *hq_map_next(const hq_map *m, const hq_map_node *after);
 
 typedef struct hq_timer {
   int64_t at;

@@ -120,7 +120,7 @@ static void dropped(void *taken) {
   heroq_actor *a = h->actor;
   if (hq_life_forked(&a->life)) return; /* the parent has it; memory of the child alone is lost */
   pthread_mutex_lock(&a->lock);
-  bool back = h->settle == HQ_UNSETTLED && !h->lost && !a->stop && !a->ended;
+  bool back = may_settle(h, NULL) == HEROQ_OK;
   leave_slot(a, h);
   if (h->slot_lost) {
     h->slot_lost = false;

@@ -169,34 +169,25 @@ heroq_status heroq_waiter_open(heroq_client *client, const heroq_options *option
   return hq_ok(err);
 }
 
-typedef struct ending {
-  heroq_waiter *waiter;
-  hq_await *ended;
-} ending;
-
-static void end_one(void *owner, void *arg) {
-  hq_await *a = owner;
-  ending *e = arg;
-  if (a->done) return;
-  complete(e->waiter, a, HEROQ_E_CLOSED, false, HQ_SLICE_NONE, 0, "the waiter was closed; the job goes on");
-  hq_await_ref(a);
-  a->next_ended = e->ended;
-  e->ended = a;
-}
-
 void heroq_waiter_close(heroq_waiter *self) {
   if (!self || hq_life_forked(&self->life)) return;
-  ending e = {.waiter = self};
+  hq_await *ended = NULL;
   pthread_mutex_lock(&self->lock);
   bool first = !atomic_exchange(&self->life.closed, 1);
   if (first) {
-    hq_map_each(&self->tags, end_one, &e);
+    for (hq_await *a = hq_map_next(&self->tags, NULL); a; a = hq_map_next(&self->tags, &a->by_tag)) {
+      if (a->done) continue;
+      complete(self, a, HEROQ_E_CLOSED, false, HQ_SLICE_NONE, 0, "the waiter was closed; the job goes on");
+      hq_await_ref(a);
+      a->next_ended = ended;
+      ended = a;
+    }
     if (self->has_notice) hq_notice_set(&self->notice);
     hq_waitq_wake_all(&self->takers);
   }
   pthread_mutex_unlock(&self->lock);
   if (!first) return;
-  hq_await_engine_end(self->engine, e.ended);
+  hq_await_engine_end(self->engine, ended);
   hq_client_disown(self->client, &self->child);
 }
 

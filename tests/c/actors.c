@@ -4,22 +4,9 @@
 #include <dirent.h>
 #include <poll.h>
 
-test_server *server;
 heroq_client *client;
 heroq_supervisor *supervisor;
 heroq_error err;
-
-int start_server(void **state) {
-  (void)state;
-  server = test_server_start(NULL);
-  return 0;
-}
-
-int stop_server(void **state) {
-  (void)state;
-  test_server_free(server);
-  return 0;
-}
 
 int open_client(void **state) {
   (void)state;

@@ -2,20 +2,17 @@
  * stands on the server. Names are short: the tests are read as sentences. */
 #ifndef TESTS_ACTORS_H
 #define TESTS_ACTORS_H
-#include "support.h"
+#include "one_server.h"
 
 #define Q "hero:q:work:type:osis"
 #define H "{" Q "}"
 #define LEASE 600 /* ms, unless a test says otherwise */
 
-extern test_server *server;
 extern heroq_client *client;
 extern heroq_supervisor *supervisor;
 extern heroq_error err;
 
-/* cmocka's group and test fixtures. */
-int start_server(void **state);
-int stop_server(void **state);
+/* cmocka's test fixtures. */
 int open_client(void **state); /* empties the server */
 int close_client(void **state);
 #define ACTOR_TEST(name) cmocka_unit_test_setup_teardown(name, open_client, close_client)

@@ -1,28 +1,15 @@
 /* Awaiting one job, on a real server. Actors are threads of bare commands: hash-only, output-only, reply-only, and one
  * that writes what a heroq actor does. Each rule is tried by the direct way and by way of the engine. */
-#include "support.h"
+#include "one_server.h"
 
 #include <pthread.h>
 #include <unistd.h>
 
 #define Q "hero:q:work:type:osis"
 
-static test_server *server;
 static heroq_client *client;
 static heroq_supervisor *sup;
 static heroq_error err;
-
-static int start(void **state) {
-  (void)state;
-  server = test_server_start(NULL);
-  return 0;
-}
-
-static int stop(void **state) {
-  (void)state;
-  test_server_free(server);
-  return 0;
-}
 
 static int open_all(void **state) {
   (void)state;
@@ -565,5 +552,5 @@ int main(void) {
       T(many_threads_await_at_once),
       T(a_lonely_queue_is_tended),
   };
-  return cmocka_run_group_tests(tests, start, stop);
+  return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -1,26 +1,13 @@
 /* The queue as people handle it, on a real server. What stands in the structures is put there by hand, so that every
  * number has one cause. */
-#include "support.h"
+#include "one_server.h"
 
 #define Q "hero:q:work:type:osis"
 #define H "{" Q "}"
 
-static test_server *server;
 static heroq_client *client;
 static heroq_queue *queue;
 static heroq_error err;
-
-static int start(void **state) {
-  (void)state;
-  server = test_server_start(NULL);
-  return 0;
-}
-
-static int stop(void **state) {
-  (void)state;
-  test_server_free(server);
-  return 0;
-}
 
 static int open_all(void **state) {
   char url[256];
@@ -539,5 +526,5 @@ int main(void) {
       TEST(closes_with_its_client),
       TEST(a_cancelled_call_asks_nothing),
   };
-  return cmocka_run_group_tests(tests, start, stop);
+  return cmocka_run_group_tests(tests, start_server, stop_server);
 }

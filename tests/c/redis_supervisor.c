@@ -1,6 +1,6 @@
 /* The supervisor on a real server: what create, start, submit, stop, delete and requeue leave there, key by key. The
  * actors are foreign: bare commands. */
-#include "support.h"
+#include "one_server.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -8,22 +8,9 @@
 #define Q "hero:q:work:type:osis"
 #define H "{" Q "}"
 
-static test_server *server;
 static heroq_client *client;
 static heroq_supervisor *sup;
 static heroq_error err;
-
-static int start(void **state) {
-  (void)state;
-  server = test_server_start(NULL);
-  return 0;
-}
-
-static int stop(void **state) {
-  (void)state;
-  test_server_free(server);
-  return 0;
-}
 
 static int open_all(void **state) {
   (void)state;
@@ -616,5 +603,5 @@ int main(void) {
       T(requeue_runs_it_again_where_it_was),
       T(nonsense_is_refused),
   };
-  return cmocka_run_group_tests(tests, start, stop);
+  return cmocka_run_group_tests(tests, start_server, stop_server);
 }

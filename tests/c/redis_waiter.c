@@ -1,6 +1,6 @@
 /* The waiter on a real server: every tag completes once, whatever happens, and ten thousand of them cost three
  * connections. Foreign actors are bare commands. */
-#include "support.h"
+#include "one_server.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -8,22 +8,9 @@
 
 #define Q "hero:q:work:type:osis"
 
-static test_server *server;
 static heroq_client *client;
 static heroq_waiter *waiter;
 static heroq_error err;
-
-static int start(void **state) {
-  (void)state;
-  server = test_server_start(NULL);
-  return 0;
-}
-
-static int stop(void **state) {
-  (void)state;
-  test_server_free(server);
-  return 0;
-}
 
 static heroq_client *open_client(const char *url) {
   heroq_client *c;
@@ -522,5 +509,5 @@ int main(void) {
       T(ten_thousand_awaits_on_three_connections),
       T(threads_submit_take_cancel_and_close),
   };
-  return cmocka_run_group_tests(tests, start, stop);
+  return cmocka_run_group_tests(tests, start_server, stop_server);
 }
