@@ -10,7 +10,6 @@
 
 #define COMMANDS_MOST 1024 /* a pipeline */
 #define FEW_COMMANDS 8
-#define LOOK_US 60
 #define TEXT_MOST ((size_t)8 << 20) /* its bytes, one huge value apart */
 
 /* ---- lists ---- */
@@ -438,7 +437,7 @@ static uint32_t prepare(void *self, struct pollfd *fds, uint32_t cap, int64_t *d
   timer(a, &at, a->fd_rest_until);
   pthread_mutex_unlock(&a->lock);
   bool few = a->conn && hq_conn_state(a->conn) == HQ_CONN_BUSY && a->batch.count <= FEW_COMMANDS;
-  if (few || a->published) a->loop.look_us = LOOK_US; /* the server, or a quick handler, is about to answer */
+  a->loop.soon = a->published ? HQ_SOON_RESULT : few ? HQ_SOON_ANSWER : HQ_SOON_NOTHING;
   a->published = false;
   *deadline = at;
   return n;

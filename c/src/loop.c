@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
 #include "clock.h"
 
 #define LOOP_FDS 256
+#define LOOK_US 200
 
 static void name_thread(const char *name) {
 #if defined(__linux__)
@@ -26,11 +28,14 @@ static int timeout_until(int64_t deadline) {
   return left <= 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
 }
 
-/* Sleeping and being woken costs more than a server on the same machine takes to answer. True when something came. */
-static bool look(hq_loop *l, struct pollfd *fds, uint32_t n) {
-  int64_t until = l->look_us ? hq_mono_us() + l->look_us : 0;
+/* True when something came. Whoever else wants the processor has it between two looks. */
+static bool look(const hq_loop *l, struct pollfd *fds, uint32_t n, int64_t since) {
+  if (l->soon == HQ_SOON_NOTHING || l->took_us[l->soon] > LOOK_US) return false;
   bool came = false;
-  while (until && !came && !atomic_load(&l->pending) && hq_mono_us() < until) came = poll(fds, n, 0) > 0;
+  while (!came && !atomic_load(&l->pending) && hq_mono_us() - since < LOOK_US) {
+    came = poll(fds, n, 0) > 0;
+    if (!came) sched_yield();
+  }
   return came;
 }
 
@@ -42,9 +47,10 @@ static void *run(void *arg) {
   while (more) {
     int64_t deadline = HQ_NEVER;
     fds[0] = (struct pollfd){.fd = l->wake.rfd, .events = POLLIN};
-    l->look_us = 0;
+    l->soon = HQ_SOON_NOTHING;
     uint32_t n = l->ops->prepare(l->self, fds + 1, LOOP_FDS - 1, &deadline);
-    if (!look(l, fds + 1, n)) {
+    int64_t since = l->soon == HQ_SOON_NOTHING ? 0 : hq_mono_us();
+    if (!look(l, fds + 1, n, since)) {
       atomic_store(&l->asleep, 1);
       int timeout = atomic_load(&l->pending) ? 0 : timeout_until(deadline);
       if (poll(fds, n + 1, timeout) < 0)
@@ -52,6 +58,7 @@ static void *run(void *arg) {
       atomic_store(&l->asleep, 0);
       if (fds[0].revents) hq_notice_clear(&l->wake);
     }
+    if (since) l->took_us[l->soon] = hq_mono_us() - since;
     atomic_store(&l->pending, 0);
     more = l->ops->handle(l->self, fds + 1, n);
   }

@@ -16,12 +16,17 @@ typedef struct hq_loop_ops { /* all run on the loop's thread */
   void (*ended)(void *self); /* the last call on the thread; it may free the owner, the loop with it */
 } hq_loop_ops;
 
+/* What is about to come. Sleeping and being woken costs more than a server on the same machine takes to answer, so the
+ * loop looks for it before it sleeps, where that would have paid the last time. */
+enum hq_soon { HQ_SOON_NOTHING, HQ_SOON_ANSWER, HQ_SOON_RESULT, HQ_SOON_KINDS };
+
 typedef struct hq_loop {
   hq_notice wake;
   atomic_int asleep, pending;
   const hq_loop_ops *ops;
   void *self;
-  int64_t look_us; /* set by prepare: an answer is about to come, look for it so long before sleeping */
+  int soon;                       /* set by prepare */
+  int64_t took_us[HQ_SOON_KINDS]; /* until something came, the last time */
   char name[16];
 } hq_loop;
 
