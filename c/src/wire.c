@@ -27,8 +27,11 @@ static bool goes_along(int field) {
 
 static bool is_private(const char *name) { return !strncmp(name, "hq_", 3); }
 
+/* Whoever stops, requeues or awaits it would look into the queue of its type. */
+static bool needs_queue(const heroq_job *job) { return job->group && hq_name_ok(hq_job_slice(job, HQ_F_SCRIPT_TYPE)); }
+
 uint32_t hq_wire_field_args(const heroq_job *job, hq_slice reply_to) {
-  uint32_t n = 4 + !!reply_to.p; /* status, createdAt, updatedAt, hq_ttl */
+  uint32_t n = 4 + !!reply_to.p + needs_queue(job); /* status, createdAt, updatedAt, hq_ttl; hq_queue */
   for (int f = 0; f < HQ_F_COUNT; f++) n += goes_along(f) && job->field[f].p;
   for (uint32_t i = 0; i < job->extra_count; i++) n += !is_private(job->extra[i].name);
   return 2 * n;
@@ -50,6 +53,14 @@ void hq_wire_put_fields(hq_batch *b, const heroq_job *job, hq_slice reply_to, co
   put(b, hq_field_name[HQ_F_UPDATED_AT], time);
   put(b, hq_field_name[HQ_F_HQ_TTL], ttl.p ? ttl : hq_slice_of(HQ_DEFAULT_TTL));
   if (reply_to.p) put(b, hq_field_name[HQ_F_HQ_REPLY_TO], reply_to);
+  if (!needs_queue(job)) return;
+  hq_buf queue = {0};
+  hq_key_queue(&queue, hq_job_slice(job, HQ_F_SCRIPT_TYPE).p, job->group, job->instance);
+  if (queue.failed)
+    b->failed = true;
+  else
+    put(b, "hq_queue", (hq_slice){queue.p, queue.n});
+  hq_buf_free(&queue);
 }
 
 void hq_wire_put_create(hq_batch *b, const heroq_job *job, hq_slice reply_to) {

@@ -454,6 +454,20 @@ static void assert_stop(const char *id, const char *outcome) {
   heroq_record_free(r);
 }
 
+static void stop_finds_a_delayed_job_of_a_group(void **state) {
+  (void)state;
+  heroq_job *job = new_job("x");
+  assert_ok(heroq_job_set_option(job, "group", "g1", &err), &err);
+  assert_ok(heroq_job_set_option(job, "delay", "1h", &err), &err);
+  assert_ok(heroq_supervisor_submit(sup, job, NULL, &err), &err);
+  assert_field(heroq_job_id(job), "hq_queue", Q ":group:g1");
+  int64_t now = (int64_t)time(NULL) * 1000;
+  assert_true(test_redis_int(server, "ZSCORE", "{" Q ":group:g1}:delayed", heroq_job_id(job), NULL) > now + 3000000);
+  assert_stop(heroq_job_id(job), "cancelled");
+  assert_true(test_redis_int(server, "ZSCORE", "{" Q ":group:g1}:delayed", heroq_job_id(job), NULL) < now + 60000);
+  heroq_job_free(job);
+}
+
 static void stop_depends_on_where_the_job_is(void **state) {
   heroq_record *r;
   (void)state;
@@ -598,6 +612,7 @@ int main(void) {
       T(reads_what_the_hash_has),
       T(set_result_writes_once),
       T(lists_jobs_page_by_page),
+      T(stop_finds_a_delayed_job_of_a_group),
       T(stop_depends_on_where_the_job_is),
       T(delete_leaves_a_tombstone),
       T(requeue_runs_it_again_where_it_was),

@@ -8,7 +8,8 @@
 
 HEROQ_BEGIN_DECLS
 
-/** Keeps the client alive. Any number of threads. Calls are one round trip on a pooled connection. */
+/** Keeps the client alive. Any number of threads. Calls are one round trip on a pooled connection; those
+ *  that first look at the hash (start, stop, delete, requeue) two or three. */
 HEROQ_API heroq_status heroq_supervisor_open(heroq_client *client, const heroq_options *options, heroq_supervisor **out,
                                              heroq_error *err);
 HEROQ_API void heroq_supervisor_close(heroq_supervisor *self);
