@@ -38,6 +38,9 @@ static void read_config(heroq_actor *a, const heroq_options *o) {
   c->prefetch = (int32_t)hq_option_int(o, HQ_OPT_PREFETCH);
   c->concurrency = (int32_t)hq_option_int(o, HQ_OPT_CONCURRENCY);
   c->max_stuck = (int32_t)hq_option_int(o, HQ_OPT_MAX_STUCK);
+  c->replicas = !c->canonical && hq_option_int(o, HQ_OPT_DURABILITY) ? hq_option_int(o, HQ_OPT_REPLICAS) : 0;
+  c->replica_timeout = hq_option_int(o, HQ_OPT_REPLICA_TIMEOUT); /* heartbeats go by the same connection */
+  if (c->replica_timeout > c->beat) c->replica_timeout = c->beat;
 }
 
 static heroq_status check_label(const char *id, heroq_error *err) {
@@ -166,6 +169,7 @@ static heroq_actor *make(heroq_client *client, const char *actor_id) {
   hq_list_init(&a->settled);
   hq_list_init(&a->work);
   hq_list_init(&a->done);
+  hq_list_init(&a->sure);
   hq_list_init(&a->fresh);
   hq_waitq_init(&a->takers);
   hq_waitq_init(&a->syncers);

@@ -55,6 +55,7 @@ struct hq_await_engine {
   hq_events *events;
   char name[64];
   int64_t connect_timeout, op_timeout;
+  bool intents;
   char list[80]; /* the shared reply list */
   hq_map targets, cares;
   hq_heap timers, looks, tends;

@@ -254,7 +254,7 @@ static hq_await_item *new_item(hq_await_engine *e, enum hq_await_op op) {
 static void put_push(hq_await_engine *e, hq_await *a) {
   hq_slice id = hq_slice_of(a->id);
   const hq_care *c = a->target->care;
-  hq_put_push(&e->batch, &c->queue, &id, 1, a->job->delay, a->job->at, a->job->urgent);
+  hq_put_push(&e->batch, &c->queue, &id, 1, a->job->delay, a->job->at, a->job->urgent, e->intents);
 }
 
 /* Once a process and queue, behind the push; its answer does not matter. */
@@ -267,6 +267,8 @@ static void put_register(hq_await_engine *e, const hq_care *c) {
 
 /* CREATE alone where the id is guarded: only its answer says whether the id may be pushed. */
 static bool put_create(hq_await_engine *e, hq_await *a) {
+  if (e->intents && new_item(e, HQ_AO_PLAIN))
+    hq_put_intent(&e->batch, &a->target->care->queue, hq_slice_of(a->id), a->job->delay, a->job->at);
   hq_await_item *i = new_item(e, HQ_AO_CREATE);
   if (!i) return false;
   i->await = a;

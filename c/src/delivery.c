@@ -198,10 +198,39 @@ void hq_put_reap(hq_batch *b, const hq_qkeys *q, const char *actor, const hq_rea
   hq_batch_int(b, KEEP_DEAD_MS);
 }
 
-void hq_put_push(hq_batch *b, const hq_qkeys *q, const hq_slice *id, uint32_t n, int64_t delay, int64_t at,
-                 bool urgent) {
-  static const uint8_t key[] = {HQ_Q, HQ_Q_DELAYED};
-  if (delay <= 0 && at <= 0 && !urgent) {
+void hq_put_intent(hq_batch *b, const hq_qkeys *q, hq_slice id, int64_t delay, int64_t at) {
+  static const uint8_t key[] = {HQ_Q_INTENTS};
+  BEGIN(b, q, INTENT, key, 3);
+  hq_batch_int(b, delay);
+  hq_batch_int(b, at);
+  hq_batch_slice(b, id);
+}
+
+void hq_put_intents(hq_batch *b, const hq_qkeys *q, int64_t grace, int32_t n) {
+  static const uint8_t key[] = {HQ_Q_INTENTS};
+  BEGIN(b, q, INTENTS, key, 2);
+  hq_batch_int(b, grace);
+  hq_batch_int(b, n);
+}
+
+void hq_put_intent_off(hq_batch *b, const hq_qkeys *q, hq_slice id) {
+  hq_batch_begin(b, 3, -1);
+  hq_batch_text_arg(b, "ZREM");
+  hq_batch_slice(b, q->key[HQ_Q_INTENTS]);
+  hq_batch_slice(b, id);
+}
+
+void hq_put_wait(hq_batch *b, int64_t replicas, int64_t timeout) {
+  hq_batch_begin(b, 3, -1);
+  hq_batch_text_arg(b, "WAIT");
+  hq_batch_int(b, replicas);
+  hq_batch_int(b, timeout);
+}
+
+void hq_put_push(hq_batch *b, const hq_qkeys *q, const hq_slice *id, uint32_t n, int64_t delay, int64_t at, bool urgent,
+                 bool noted) {
+  static const uint8_t key[] = {HQ_Q, HQ_Q_DELAYED, HQ_Q_INTENTS};
+  if (delay <= 0 && at <= 0 && !urgent && !noted) {
     hq_batch_begin(b, 2 + n, -1);
     hq_batch_text_arg(b, "LPUSH");
     hq_batch_slice(b, q->key[HQ_Q]);

@@ -70,10 +70,17 @@ typedef struct hq_reap {
   int64_t max_recoveries, backoff, interval, lease, handoff_grace;
 } hq_reap;
 void hq_put_reap(hq_batch *b, const hq_qkeys *q, const char *actor, const hq_reap *how);
+/* INTENT: notes a start before it is made. INTENTS: n <= 128 ids whose note is older than `grace`. */
+void hq_put_intent(hq_batch *b, const hq_qkeys *q, hq_slice id, int64_t delay, int64_t at);
+void hq_put_intents(hq_batch *b, const hq_qkeys *q, int64_t grace, int32_t n);
+void hq_put_intent_look(hq_batch *b, const char *job_key);
+bool hq_get_intent_look(const hq_reply *r);                          /* whether the job is still to be queued */
+void hq_put_intent_off(hq_batch *b, const hq_qkeys *q, hq_slice id); /* ZREM */
 /* PUSH: LPUSH (RPUSH when urgent) of n ids, or ZADD delayed when delay > 0 or at > 0 (Unix ms). Plain LPUSH where neither
- * is asked for, as the guide has it. */
-void hq_put_push(hq_batch *b, const hq_qkeys *q, const hq_slice *id, uint32_t n, int64_t delay, int64_t at,
-                 bool urgent);
+ * is asked for, as the guide has it. `noted`: takes the note away. */
+void hq_put_push(hq_batch *b, const hq_qkeys *q, const hq_slice *id, uint32_t n, int64_t delay, int64_t at, bool urgent,
+                 bool noted);
+void hq_put_wait(hq_batch *b, int64_t replicas, int64_t timeout);    /* answer: how many replicas have it all */
 void hq_put_push_again(hq_batch *b, const hq_qkeys *q, hq_slice id); /* last step of a requeue */
 void hq_put_due_now(hq_batch *b, const hq_qkeys *q, hq_slice id); /* script STOP with stops=0: ZADD delayed XX LT now */
 void hq_put_stop(hq_batch *b, const hq_qkeys *q, hq_slice id);    /* script STOP with stops=1: ZADD stops */

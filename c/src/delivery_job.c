@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "delivery.h"
+#include "job_private.h"
 #include "scripts.h"
 
 static void begin(hq_batch *b, int script, const char *job_key, uint32_t nargs) {
@@ -146,4 +147,12 @@ void hq_put_result(hq_batch *b, const char *job_key, bool failed, hq_slice value
   begin(b, HQ_SCRIPT_RESULT, job_key, 2);
   hq_batch_int(b, failed);
   hq_batch_slice(b, value);
+}
+
+void hq_put_intent_look(hq_batch *b, const char *job_key) {
+  hq_batch_words(b, "HMGET", job_key, "status", "hq_token", NULL);
+}
+
+bool hq_get_intent_look(const hq_reply *r) {
+  return hq_state_parse(hq_reply_str(hq_reply_at(r, 0))) == HQ_S_DISPATCHED && !hq_reply_str(hq_reply_at(r, 1)).p;
 }

@@ -146,6 +146,7 @@ static void revert(heroq_actor *a, const hq_item *item) {
   case HQ_OP_DONE:
     for (uint32_t i = 0; i < item->count; i++) hq_settle_work(a, a->listed[item->first + i], HQ_ST_DONE);
     break;
+  case HQ_OP_WAIT: hq_settle_wait_answer(a, item, NULL); break;
   case HQ_OP_TAKE: /* its handoff id stays: the same TAKE again answers what the lost one did */
     s->taking = false;
     s->mine_at = 0;
@@ -163,6 +164,7 @@ static void revert(heroq_actor *a, const hq_item *item) {
   case HQ_OP_CTL_CANCEL:
   case HQ_OP_CTL_REMOVE:
   case HQ_OP_STOP_LOOK: hq_held_unref(item->held); break;
+  case HQ_OP_INTENT_LOOK: hq_intents_answer(a, item, NULL); break;
   default: break;
   }
 }
@@ -179,6 +181,7 @@ static void answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   switch (item->op) {
   case HQ_OP_HELD: hq_settle_answer(a, item, r); break;
   case HQ_OP_DONE: hq_settle_done_answer(a, item, r); break;
+  case HQ_OP_WAIT: hq_settle_wait_answer(a, item, r); break;
   case HQ_OP_TAKE:
   case HQ_OP_LPOP: hq_take_answer(a, item, r); break;
   case HQ_OP_UNBLOCK: unblock_answer(a, item->source, r); break;
@@ -238,6 +241,7 @@ static void check_conn(heroq_actor *a, int64_t now) {
     hq_client_event(a->client, HQ_WARNING, err.code, "actor %s: %s", a->actor_id, err.text);
     set_connected(a, false);
     settle_pipeline(a);
+    hq_settle_not_sure(a);
     a->reconnect = false;
     drop_conn(a, now);
   } else if (state == HQ_CONN_IDLE) {
@@ -254,6 +258,7 @@ static void check_conn(heroq_actor *a, int64_t now) {
     if (a->reconnect) {
       a->reconnect = false;
       set_connected(a, false);
+      hq_settle_not_sure(a);
       drop_conn(a, now);
       a->connect_at = a->hold_until;
     }
@@ -369,6 +374,7 @@ static bool turn(heroq_actor *a, int64_t now) {
   hq_settle_put_done(a);
   put_work(a);
   hq_take_put(a, now);
+  hq_settle_put_wait(a);
   if (!a->batch.count) return false;
   a->sent_at = now;
   atomic_store(&a->busy, true);
@@ -424,7 +430,8 @@ static uint32_t prepare(void *self, struct pollfd *fds, uint32_t cap, int64_t *d
     timer(a, &at, due > a->hold_until ? due : a->hold_until);
     timer(a, &at, a->hold_until);
     if (a->suspect_since) timer(a, &at, a->suspect_since + a->config.lease);
-    if ((a->asks || a->work.first || a->done.first) && a->hold_until <= a->stepped_at) at = a->stepped_at;
+    if ((a->asks || a->intents || a->work.first || a->done.first || a->sure.first) && a->hold_until <= a->stepped_at)
+      at = a->stepped_at;
   }
   pthread_mutex_lock(&a->lock);
   timer(a, &at, a->timeout_at);
@@ -464,6 +471,7 @@ static void ended(void *self) {
   heroq_actor *a = self;
   for (uint32_t i = 0; i < a->items; i++) revert(a, &a->item[i]);
   for (uint32_t i = 0; i < a->asks; i++) hq_held_unref(a->ask[i].held);
+  hq_intents_free(a);
   hq_conn_close(a->conn);
   a->conn = NULL;
   hq_list left;
@@ -475,6 +483,7 @@ static void ended(void *self) {
   drop_list(&left);
   drop_list(&a->work);
   drop_list(&a->done);
+  drop_list(&a->sure);
   drop_list(&a->fresh);
   for (uint32_t i = 0; i < a->sources; i++) {
     hq_source *s = &a->source[i];

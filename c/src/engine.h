@@ -25,6 +25,7 @@ enum hq_stage {
   HQ_ST_FAIL,    /* write the failure */
   HQ_ST_UNCLAIM, /* give it back: release, surplus, drain, dropped */
   HQ_ST_KILL,    /* out of the reaper: end it as lost */
+  HQ_ST_SURE,    /* durability=wait: replicas are to have the end first */
   HQ_ST_REPLY,   /* answer who waits */
   HQ_ST_DONE,    /* the commit */
   HQ_ST_RETRY,   /* back to the queue */
@@ -40,14 +41,14 @@ struct hq_held {
   hq_held *next;     /* in one list at a time: work, ready or settled */
   hq_map_node by_id; /* in its source's table */
   hq_source *source;
-  heroq_actor *actor; /* referenced while a handle exists */
-  atomic_int refs;    /* the engine's and the handle's */
-  hq_slice id, token; /* into text */
-  char *job_key;      /* into text */
-  int stage;
-  bool tabled;    /* the engine holds it */
-  int64_t number; /* what callers know it by */
-  heroq_job *job; /* from the claim until a taker has it */
+  heroq_actor *actor;  /* referenced while a handle exists */
+  atomic_int refs;     /* the engine's and the handle's */
+  hq_slice id, token;  /* into text */
+  char *job_key;       /* into text */
+  int stage, ended_by; /* ended_by: the stage whose command ended the run */
+  bool tabled;         /* the engine holds it */
+  int64_t number;      /* what callers know it by */
+  heroq_job *job;      /* from the claim until a taker has it */
   /* under the actor's lock */
   int settle;
   bool given, lost, sync; /* given: a handler has, or had, it */
@@ -94,6 +95,7 @@ enum hq_op {
   HQ_OP_TAKE,
   HQ_OP_LPOP,
   HQ_OP_DONE,
+  HQ_OP_WAIT,
   HQ_OP_BEAT,
   HQ_OP_MINE,
   HQ_OP_REAP,
@@ -102,15 +104,27 @@ enum hq_op {
   HQ_OP_CTL_CANCEL,
   HQ_OP_CTL_REMOVE,
   HQ_OP_STOP_LOOK,
+  HQ_OP_INTENTS,
+  HQ_OP_INTENT_LOOK,
   HQ_OP_UNBLOCK,
   HQ_OP_PLAIN
 };
+/* An id whose start was noted and not made. */
+typedef struct hq_intent {
+  struct hq_intent *next;
+  hq_source *source;
+  enum { HQ_INTENT_LOOK, HQ_INTENT_PUSH, HQ_INTENT_OFF } step; /* look at the hash; queue it; forget it */
+  hq_slice id;
+  char text[];
+} hq_intent;
+
 /* What a command of the pipeline was for. */
 typedef struct hq_item {
   int op;
   hq_source *source;
   hq_held *held;
-  uint32_t first, count; /* DONE, BEAT: a range of engine.listed */
+  hq_intent *intent;
+  uint32_t first, count; /* DONE, WAIT, BEAT: a range of engine.listed */
   int32_t asked;         /* TAKE, LPOP: how many; TAKE: */
   int32_t empty;
 } hq_item;
@@ -144,6 +158,7 @@ typedef struct hq_actor_config {
       reap_every;
   int64_t max_pending, close_timeout, op_timeout, connect_timeout, max_error, max_script;
   int32_t prefetch, concurrency, max_stuck;
+  int64_t replicas, replica_timeout; /* replicas 0: durability=server */
 } hq_actor_config;
 
 struct heroq_actor {
@@ -195,8 +210,10 @@ struct heroq_actor {
   hq_held **listed; /* ids of DONE and BEAT commands */
   uint32_t listed_count, listed_cap;
   int64_t next_number;
-  hq_list work;  /* a command each is due */
-  hq_list done;  /* DONE is due */
+  hq_list work; /* a command each is due */
+  hq_list done; /* DONE is due */
+  hq_list sure; /* WAIT is due */
+  hq_intent *intents;
   hq_list fresh; /* claimed in this turn, not yet with the takers */
   hq_ask *ask;   /* single questions about a job, lost with the connection and asked again by the next BEAT */
   uint32_t asks, ask_cap;
@@ -246,6 +263,9 @@ void hq_held_unref(hq_held *h);
 /* ---- engine_settle.c ---- */
 void hq_settle_put(heroq_actor *a, hq_held *h);
 void hq_settle_put_done(heroq_actor *a);
+void hq_settle_put_wait(heroq_actor *a);                                            /* the pipeline's last command */
+void hq_settle_wait_answer(heroq_actor *a, const hq_item *item, const hq_reply *r); /* r NULL: unanswered */
+void hq_settle_not_sure(heroq_actor *a); /* the connection is gone, perhaps to another server */
 void hq_settle_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
 void hq_settle_done_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
 void hq_settle_begin(heroq_actor *a, hq_held *h); /* what a caller settled */
@@ -253,6 +273,11 @@ void hq_settle_again(hq_held *h, int64_t delay, int why, int64_t max,
                      int64_t seq); /* stage RETRY, into the work list */
 void hq_settle_bury(hq_held *h, const char *reason);
 void hq_settle_work(heroq_actor *a, hq_held *h, int stage);
+
+/* ---- engine_intents.c ---- */
+void hq_intents_put(heroq_actor *a);
+void hq_intents_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
+void hq_intents_free(heroq_actor *a);
 
 /* ---- engine_tend.c ---- */
 void hq_tend_put(heroq_actor *a, int64_t now); /* BEAT first, then what is due */

@@ -61,7 +61,27 @@ static void through(hq_held *h) {
     hq_settle_work(h->actor, h, HQ_ST_DONE);
 }
 
-/* The run has ended in the hash: answer who waits, then DONE or BURY. */
+static void tell(hq_held *h, int outcome) {
+  heroq_actor *a = h->actor;
+  if (!h->sync || h->outcome) return;
+  pthread_mutex_lock(&a->lock);
+  h->outcome = outcome;
+  hq_waitq_wake_all(&a->syncers);
+  pthread_mutex_unlock(&a->lock);
+}
+
+static void acknowledged(hq_held *h) { tell(h, 1); }
+
+/* Its end will not be undone: answer who waits, then DONE or BURY. */
+static void close_run(hq_held *h) {
+  acknowledged(h);
+  if (h->reply_to.p)
+    hq_settle_work(h->actor, h, HQ_ST_REPLY);
+  else
+    through(h);
+}
+
+/* The run has ended in the hash. */
 static void ended(hq_held *h, hq_slice reply_to, hq_slice payload, hq_slice reason) {
   replace(&h->reason, reason);
   if (!reply_to.n && h->actor->config.reply_always) {
@@ -71,12 +91,14 @@ static void ended(hq_held *h, hq_slice reply_to, hq_slice payload, hq_slice reas
     hq_buf_free(&key);
   } else
     replace(&h->reply_to, reply_to);
-  if (!h->reply_to.p) {
-    through(h);
+  if (h->reply_to.p) replace(&h->reply_payload, payload);
+  if (!h->actor->config.replicas) {
+    close_run(h);
     return;
   }
-  replace(&h->reply_payload, payload);
-  hq_settle_work(h->actor, h, HQ_ST_REPLY);
+  h->ended_by = h->stage;
+  h->stage = HQ_ST_SURE;
+  hq_list_push(&h->actor->sure, h);
 }
 
 /* ---- commands ---- */
@@ -87,7 +109,9 @@ static void put_canonical(heroq_actor *a, hq_held *h) {
   case HQ_ST_CLAIM: hq_put_start(b, h->job_key); break;
   case HQ_ST_FINISH: hq_put_result(b, h->job_key, false, h->payload); break;
   case HQ_ST_FAIL: hq_put_result(b, h->job_key, true, h->payload); break;
-  default: /* given back: to where BLPOP takes next */ hq_put_push(b, &h->source->keys, &h->id, 1, 0, 0, false); break;
+  default: /* given back: to where BLPOP takes next */
+    hq_put_push(b, &h->source->keys, &h->id, 1, 0, 0, false, false);
+    break;
   }
 }
 
@@ -160,17 +184,6 @@ static void count(heroq_actor *a, int64_t *counter) {
   ++*counter;
   pthread_mutex_unlock(&a->lock);
 }
-
-static void tell(hq_held *h, int outcome) {
-  heroq_actor *a = h->actor;
-  if (!h->sync || h->outcome) return;
-  pthread_mutex_lock(&a->lock);
-  h->outcome = outcome;
-  hq_waitq_wake_all(&a->syncers);
-  pthread_mutex_unlock(&a->lock);
-}
-
-static void acknowledged(hq_held *h) { tell(h, 1); }
 
 /* The result was refused: it belongs to a run that is not the newest. The next claim says what becomes of the id. */
 static void stale(hq_held *h) {
@@ -274,8 +287,7 @@ static void finished(hq_held *h, const hq_reply *r) {
     stale(h);
     return;
   }
-  count(a, h->stage == HQ_ST_FAIL ? &a->failed : &a->finished);
-  acknowledged(h);
+  if (!h->ended_by) count(a, h->stage == HQ_ST_FAIL ? &a->failed : &a->finished);
   ended(h, e.reply_to, h->payload, HQ_SLICE_NONE);
 }
 
@@ -286,12 +298,12 @@ static void failed(hq_held *h, const hq_reply *r) {
     stale(h);
     return;
   }
-  acknowledged(h);
   if (e.verdict == 0) {
-    count(a, &a->failed);
+    if (!h->ended_by) count(a, &a->failed);
     ended(h, e.reply_to, e.payload.p && e.payload.n ? e.payload : h->payload, e.reason);
     return;
   }
+  acknowledged(h);
   count(a, &a->retried);
   int64_t delay = h->delay;
   if (delay < 0) {
@@ -309,7 +321,6 @@ static void unclaimed(hq_held *h, const hq_reply *r) {
   if (!hq_get_ended(r, &e)) e.verdict = 0;
   count(a, &a->released);
   if (e.verdict == 2) {
-    acknowledged(h);
     ended(h, e.reply_to, e.payload, HQ_SLICE_NONE);
   } else if (h->settle == HQ_BY_DROP)
     hq_settle_again(h, hq_jitter(a->config.backoff), HQ_AGAIN_DROPPED, a->config.max_recoveries, 0);
@@ -380,5 +391,48 @@ void hq_settle_done_answer(heroq_actor *a, const hq_item *item, const hq_reply *
       hq_settle_work(a, h, HQ_ST_DONE);
     else
       hq_held_drop(h);
+  }
+}
+
+/* ---- durability=wait ---- */
+
+void hq_settle_put_wait(heroq_actor *a) {
+  if (!a->sure.first) return;
+  hq_item *item = hq_engine_item(a, HQ_OP_WAIT, NULL, NULL);
+  if (!item) return;
+  item->first = a->listed_count;
+  while (a->sure.first && hq_engine_list(a, a->sure.first)) {
+    hq_list_pop(&a->sure);
+    item->count++;
+  }
+  hq_put_wait(&a->batch, a->config.replicas, a->config.replica_timeout);
+}
+
+void hq_settle_wait_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
+  heroq_error err;
+  bool sure = false;
+  if (r && hq_reply_to_error(r, "durability=wait", &err)) {
+    hq_client_event(a->client, HQ_WARNING, err.code, "%s", err.text);
+    hq_engine_hold(a, r);
+  } else if (r) {
+    sure = hq_reply_int(r, 0) >= a->config.replicas;
+    if (!sure)
+      hq_client_event(a->client, HQ_WARNING, HEROQ_E_UNAVAILABLE,
+                      "durability=wait: %lld of %lld replicas have the results, asked again",
+                      (long long)hq_reply_int(r, 0), (long long)a->config.replicas);
+  }
+  for (uint32_t i = 0; i < item->count; i++) {
+    hq_held *h = a->listed[item->first + i];
+    if (sure)
+      close_run(h);
+    else
+      hq_list_push(&a->sure, h);
+  }
+}
+
+void hq_settle_not_sure(heroq_actor *a) {
+  for (hq_held *h; (h = hq_list_pop(&a->sure)) != NULL;) {
+    if (h->ended_by == HQ_ST_CLAIM) a->incoming++;
+    hq_settle_work(a, h, h->ended_by);
   }
 }

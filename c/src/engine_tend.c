@@ -141,6 +141,7 @@ static void put_seen(heroq_actor *a, hq_source *s, int64_t now) {
 void hq_tend_put(heroq_actor *a, int64_t now) {
   if (now >= a->beat_at) put_beat_turn(a, now);
   put_asks(a);
+  hq_intents_put(a);
   for (uint32_t i = 0; i < a->sources; i++) {
     hq_source *s = &a->source[i];
     if (now >= s->seen_at) put_seen(a, s, now);
@@ -162,6 +163,7 @@ void hq_tend_put(heroq_actor *a, int64_t now) {
                      .lease = a->config.lease,
                      .handoff_grace = a->config.handoff_grace};
       hq_put_reap(&a->batch, &s->keys, a->name, &how);
+      if (hq_engine_item(a, HQ_OP_INTENTS, s, NULL)) hq_put_intents(&a->batch, &s->keys, a->config.lease, REAP_MOST);
       s->reap_at = now + hq_jitter(a->config.reap_every);
     }
   }
@@ -300,6 +302,8 @@ void hq_tend_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   case HQ_OP_CTL_LOOK: ctl_answer(a, item, r); break;
   case HQ_OP_CTL_CANCEL: cancel_answer(a, item, r); break;
   case HQ_OP_STOP_LOOK: stop_look_answer(a, item, r); break;
+  case HQ_OP_INTENTS:
+  case HQ_OP_INTENT_LOOK: hq_intents_answer(a, item, r); break;
   default: break;
   }
 }

@@ -24,6 +24,12 @@
     "where background warnings go until next_event is called")                                                         \
   X(MAX_SCRIPT, "max_script", SIZE, CLIENT, "16MiB", 1, 536870912, "", "largest script and largest output")            \
   X(MAX_ERROR, "max_error", SIZE, CLIENT, "64KiB", 16, 536870912, "", "errors are cut to this")                        \
+  X(DURABILITY, "durability", CHOICE, CLIENT, "server", 0, 0, "server,wait",                                           \
+    "a write counts when the server has it, or when replicas do")                                                      \
+  X(REPLICAS, "replicas", INT, CLIENT, "1", 1, 1000, "", "how many, for durability=wait")                              \
+  X(REPLICA_TIMEOUT, "replica_timeout", DURATION, CLIENT, "500ms", 10, 60000, "",                                      \
+    "how long to wait for them at a time")                                                                             \
+  X(INTENTS, "intents", BOOL, CLIENT, "no", 0, 0, "", "note each start first: actors finish it if its caller dies")    \
   X(TIMEOUT, "timeout", DURATION, JOB, "0", 0, 2592000000, "",                                                         \
     "how long a run may take, 0 = no limit; whole seconds in a job")                                                   \
   X(RETRIES, "retries", INT, JOB, "0", 0, 1000000, "", "how often a failed run is tried again")                        \

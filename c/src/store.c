@@ -58,8 +58,10 @@ static heroq_status store(heroq_client *client, heroq_job *job, heroq_call *call
   hq_batch b;
   hq_batch_init(&b);
   hq_store_put(&b, job, HQ_SLICE_NONE);
+  if (hq_durable(client)) hq_durable_put(client, &b);
   status = hq_client_exchange(client, &b, HQ_NEVER, call, err);
   if (status == HEROQ_OK) status = hq_store_answer(&b, 0, job, err);
+  if (status == HEROQ_OK && b.count > 1) status = hq_durable_answer(client, hq_batch_reply(&b, 1), err);
   hq_batch_free(&b);
   return status;
 }
@@ -70,12 +72,34 @@ heroq_status heroq_job_store_in_redis(heroq_job *self, heroq_client *client, her
   return status ? status : hq_ok(err);
 }
 
+/* ---- replicas ---- */
+
+bool hq_durable(const heroq_client *c) { return hq_option_int(hq_client_options(c), HQ_OPT_DURABILITY) != 0; }
+
+void hq_durable_put(const heroq_client *c, hq_batch *b) {
+  const heroq_options *o = hq_client_options(c);
+  hq_put_wait(b, hq_option_int(o, HQ_OPT_REPLICAS), hq_option_int(o, HQ_OPT_REPLICA_TIMEOUT));
+}
+
+heroq_status hq_durable_answer(const heroq_client *c, const hq_reply *r, heroq_error *err) {
+  const heroq_options *o = hq_client_options(c);
+  int64_t wanted = hq_option_int(o, HQ_OPT_REPLICAS), have = hq_reply_int(r, 0);
+  heroq_status status = hq_reply_to_error(r, "durability=wait", err);
+  if (status == HEROQ_OK && have < wanted)
+    status = hq_fail(err, HEROQ_E_UNAVAILABLE, "the server has it, but %lld of %lld replicas after %lld ms",
+                     (long long)have, (long long)wanted, (long long)hq_option_int(o, HQ_OPT_REPLICA_TIMEOUT));
+  if (status) hq_error_flag(err, HEROQ_RETRYABLE | HEROQ_MAYBE_DONE);
+  return status;
+}
+
 /* ---- the start ---- */
 
-heroq_status hq_start_init(hq_start *s, const heroq_job *job, heroq_error *err) {
+heroq_status hq_start_init(hq_start *s, const heroq_client *c, const heroq_job *job, heroq_error *err) {
   hq_buf key = {0};
   heroq_status status = hq_job_queue_key(job, &key, err);
   *s = (hq_start){.delay = job->delay, .at = job->at, .urgent = job->urgent};
+  s->noted = hq_option_int(hq_client_options(c), HQ_OPT_INTENTS) != 0;
+  s->durable = hq_durable(c);
   if (status == HEROQ_OK && (key.failed || !hq_qkeys_init(&s->queue, hq_buf_cstr(&key)))) status = hq_fail_nomem(err);
   hq_buf_free(&key);
   return status;
@@ -83,9 +107,14 @@ heroq_status hq_start_init(hq_start *s, const heroq_job *job, heroq_error *err) 
 
 void hq_start_free(hq_start *s) { hq_qkeys_free(&s->queue); }
 
+void hq_start_note(hq_batch *b, const hq_start *s, hq_slice id) {
+  if (s->noted) hq_put_intent(b, &s->queue, id, s->delay, s->at);
+}
+
 uint32_t hq_start_put(heroq_client *c, hq_batch *b, const hq_start *s, const hq_slice *id, uint32_t n) {
   uint32_t push = b->count;
-  hq_put_push(b, &s->queue, id, n, s->delay, s->at, s->urgent);
+  hq_put_push(b, &s->queue, id, n, s->delay, s->at, s->urgent, s->noted);
+  if (s->durable) hq_durable_put(c, b);
   if (hq_client_queue_is_new(c, s->queue.key[HQ_Q].p)) hq_put_register(b, s->queue.key[HQ_Q], hq_wall_ms());
   return push;
 }
@@ -94,6 +123,7 @@ heroq_status hq_start_answer(heroq_client *c, const hq_batch *b, uint32_t push, 
   heroq_status status = hq_reply_to_error(hq_batch_reply(b, push), s->queue.key[HQ_Q].p, err);
   if (status == HEROQ_OK && hq_client_queue_is_new(c, s->queue.key[HQ_Q].p))
     hq_client_queue_known(c, s->queue.key[HQ_Q].p);
+  if (status == HEROQ_OK && s->durable) status = hq_durable_answer(c, hq_batch_reply(b, push + 1), err);
   return status;
 }
 
@@ -105,11 +135,11 @@ static int64_t answer_by(const hq_submit *s, int64_t deadline) {
 }
 
 /* A hash that may be there already: whether it is ours decides if anything is pushed. */
-static heroq_status create_guarded(const hq_submit *s, hq_conn *conn, hq_batch *b, int64_t deadline, heroq_call *call,
-                                   heroq_error *err) {
+static heroq_status create_guarded(const hq_submit *s, hq_conn *conn, hq_batch *b, uint32_t stored, int64_t deadline,
+                                   heroq_call *call, heroq_error *err) {
   heroq_status status =
       hq_conn_exchange(s->client, s->also, conn, b, hq_client_op_deadline(s->client, deadline), call, err);
-  if (status == HEROQ_OK) status = hq_store_answer(b, 0, s->job, err);
+  if (status == HEROQ_OK) status = hq_store_answer(b, stored, s->job, err);
   hq_batch_reset(b);
   return status;
 }
@@ -119,10 +149,13 @@ heroq_status hq_submit_run(hq_submit *s, hq_conn *conn, hq_batch *b, int64_t dea
   hq_start start;
   hq_buf key = {0};
   hq_slice id = hq_job_slice(s->job, HQ_F_JOB_ID);
-  heroq_status status = hq_start_init(&start, s->job, err);
+  heroq_status status = hq_start_init(&start, s->client, s->job, err);
   if (status) return status;
+  start.durable = start.durable && !s->look; /* the result will say that it ran */
+  hq_start_note(b, &start, id);
+  uint32_t stored = b->count;
   bool guarded = hq_store_put(b, s->job, s->reply_to);
-  if (guarded) status = create_guarded(s, conn, b, deadline, call, err);
+  if (guarded) status = create_guarded(s, conn, b, stored, deadline, call, err);
   if (status == HEROQ_OK) {
     if (s->look) hq_key_job(&key, id);
     /* a hash that was there may have been written without it */
@@ -133,7 +166,7 @@ heroq_status hq_submit_run(hq_submit *s, hq_conn *conn, hq_batch *b, int64_t dea
     status = hq_conn_exchange(s->client, s->also, conn, b, answer_by(s, deadline), call, err);
     if (hq_batch_reply(b, push)) {
       heroq_error refused;
-      heroq_status verdict = guarded ? HEROQ_OK : hq_store_answer(b, 0, s->job, &refused);
+      heroq_status verdict = guarded ? HEROQ_OK : hq_store_answer(b, stored, s->job, &refused);
       if (verdict == HEROQ_OK) verdict = hq_start_answer(s->client, b, push, &start, &refused);
       s->stands = verdict == HEROQ_OK;
       if (verdict) {

@@ -19,8 +19,12 @@ typedef struct hq_start {
   hq_qkeys queue;
   int64_t delay, at;
   bool urgent;
+  bool noted;   /* hq_start_note stands before the hash */
+  bool durable; /* counts only when replicas have it */
 } hq_start;
-heroq_status hq_start_init(hq_start *s, const heroq_job *job, heroq_error *err);
+heroq_status hq_start_init(hq_start *s, const heroq_client *c, const heroq_job *job, heroq_error *err);
+/* The note of an intent, where the client wants them: before the hash is written. */
+void hq_start_note(hq_batch *b, const hq_start *s, hq_slice id);
 /* The push of the ids, and once a process the queue's registration behind it, whose answer does not matter. Returns the
  * index of the push. */
 uint32_t hq_start_put(heroq_client *c, hq_batch *b, const hq_start *s, const hq_slice *id, uint32_t n);
@@ -40,6 +44,10 @@ typedef struct hq_submit {
 } hq_submit;
 heroq_status hq_submit_run(hq_submit *s, hq_conn *conn, hq_batch *b, int64_t deadline, heroq_call *call,
                            heroq_error *err);
+/* durability=wait: behind what is to be durable, and what its answer means. */
+bool hq_durable(const heroq_client *c);
+void hq_durable_put(const heroq_client *c, hq_batch *b);
+heroq_status hq_durable_answer(const heroq_client *c, const hq_reply *r, heroq_error *err);
 /* One plain exchange whose only reply must be no error. */
 heroq_status hq_ask(heroq_client *c, hq_batch *b, const char *what, heroq_call *call, heroq_error *err);
 #endif

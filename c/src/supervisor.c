@@ -148,6 +148,7 @@ static heroq_status push_one(heroq_supervisor *self, const char *job_id, const c
   hq_slice id = hq_slice_of(job_id);
   heroq_status status = start_in_queue(script_type, options, &s, err);
   if (status) return status;
+  s.durable = hq_durable(self->client);
   hq_batch_reset(b);
   hq_start_put(self->client, b, &s, &id, 1);
   status = hq_client_exchange(self->client, b, HQ_NEVER, call, err);

@@ -22,7 +22,8 @@ typedef struct group {
 typedef struct chunk {
   hq_batch batch;
   uint32_t created, pushed;
-  int32_t item[CHUNK]; /* the job that command i creates */
+  int32_t item[CHUNK];        /* the jobs that it creates */
+  uint32_t created_by[CHUNK]; /* the index of the command */
   group *of[CHUNK];
   int32_t pushed_item[CHUNK];
   uint32_t pushed_by[CHUNK]; /* the index of the command that pushes it */
@@ -55,7 +56,7 @@ static group *new_group(bulk *k, const heroq_job *job, heroq_error *err) {
   group *g = calloc(1, sizeof *g);
   if (!g || !(g->id = malloc(CHUNK * sizeof *g->id)) || !(g->item = malloc(CHUNK * sizeof *g->item)))
     hq_fail_nomem(err);
-  else if (hq_start_init(&g->start, job, err) == HEROQ_OK) {
+  else if (hq_start_init(&g->start, k->self->client, job, err) == HEROQ_OK) {
     g->next = k->groups;
     return k->groups = g;
   }
@@ -93,6 +94,8 @@ static void put_hashes(bulk *k, chunk *c) {
       continue;
     }
     hq_store_freeze(job);
+    hq_start_note(&c->batch, &g->start, hq_job_slice(job, HQ_F_JOB_ID));
+    c->created_by[c->created] = c->batch.count;
     hq_store_put(&c->batch, job, HQ_SLICE_NONE);
     c->item[c->created] = k->next;
     c->of[c->created++] = g;
@@ -106,7 +109,7 @@ static void push_stored(bulk *k, chunk *from, chunk *to) {
   for (uint32_t i = 0; i < from->created; i++) {
     int32_t item = from->item[i];
     const heroq_job *job = k->jobs->job[item];
-    heroq_status status = hq_store_answer(&from->batch, i, job, &why);
+    heroq_status status = hq_store_answer(&from->batch, from->created_by[i], job, &why);
     group *g = from->of[i];
     if (status)
       refuse(k, item, status, &why);
@@ -143,12 +146,14 @@ static void read_pushes(bulk *k, const chunk *c) {
 /* The exchange failed: what was answered stands, what was sent is unknown, the rest was not sent. */
 static void give_up(bulk *k, const chunk *c, bool sent, const heroq_error *why) {
   for (uint32_t i = 0; i < c->created; i++) {
-    bool answered = hq_batch_reply(&c->batch, i) != NULL;
+    bool answered = hq_batch_reply(&c->batch, c->created_by[i]) != NULL;
     refuse(k, c->item[i], sent && !answered ? HEROQ_E_CONNECTION : HEROQ_E_STATE, why);
   }
   for (uint32_t i = 0; i < c->pushed; i++) {
-    const hq_reply *r = hq_batch_reply(&c->batch, c->pushed_by[i]);
-    if (r && r->type != HQ_ERROR)
+    const hq_start *s = &c->pushed_group[i]->start;
+    uint32_t last = c->pushed_by[i] + s->durable;
+    if (hq_batch_reply(&c->batch, last) &&
+        hq_start_answer(k->self->client, &c->batch, c->pushed_by[i], s, NULL) == HEROQ_OK)
       k->jobs->status[c->pushed_item[i]] = HEROQ_OK;
     else
       refuse(k, c->pushed_item[i], sent ? HEROQ_E_CONNECTION : HEROQ_E_STATE, why);

@@ -449,6 +449,20 @@ CASES = [
     # ---- push, push_again, stop, ctl, seen, reply, create ----
     Case("push", "urgent", {"Q": ["a"]}, [1, 0, 0, "b"], 1, {"Q": ["a", "b"]}, 1, {"Q": ["a", "b", "b"]}, "refused"),
     Case("push", "delayed", {}, [0, 500, 0, "a", "b"], 2, {"delayed": Z(a=0, b=0)}, oom="refused"),
+    Case(
+        "push",
+        "noted before",
+        {"intents": Z(a=1, b=1, c=1)},
+        [0, 0, 0, "a", "b"],
+        2,
+        {"Q": ["b", "a"], "intents": Z(c=1)},
+        after_again={"Q": ["b", "a", "b", "a"]},
+        oom="refused",
+    ),
+    Case("intent", "now", {}, [0, 0, "a", "b"], 2, {"intents": Z(a=0, b=0)}, oom="refused"),
+    Case("intent", "at a time", {}, [0, 10**13, "a"], 1, {"intents": Z(a=0)}, oom="refused"),
+    Case("intents", "the old ones", {"intents": Z(a=1, b=2, c=10**15)}, [1000, 10], ["a", "b"]),
+    Case("intents", "nothing", {}, [1000, 10], []),
     Case("push", "at a time", {"Q": ["x"]}, [1, 0, 10**13, "a"], 1, {"delayed": Z(a=0)}, oom="refused"),
     Case(
         "push_again",
@@ -917,7 +931,7 @@ BROAD: dict[str, tuple[dict[str, Any], list[Any]]] = {
 
 def broad(script: str) -> tuple[dict[str, Any], list[Any]]:
     return BROAD.get(script) or next(
-        (c.before, c.args) for c in CASES if c.script == script and (c.oom or script == "mine")
+        (c.before, c.args) for c in CASES if c.script == script and (c.oom or script in ("mine", "intents"))
     )
 
 
@@ -1037,6 +1051,19 @@ def test_push_times(wire: Wire) -> None:
     at = wire.now() + 1000
     wire.run("push", 0, 0, at, "a")
     assert wire.call("ZSCORE", wire.key("delayed"), "a") == str(at).encode()
+
+
+def test_intents_are_due_like_the_start_and_the_older_note_stays(wire: Wire) -> None:
+    wire.run("intent", 5000, 0, "a")
+    assert 4000 < wire.in_ms("intents", "a") <= 5000
+    first = wire.call("ZSCORE", wire.key("intents"), "a")
+    wire.run("intent", 0, 0, "a", "now")
+    assert wire.call("ZSCORE", wire.key("intents"), "a") == first
+    assert -1000 < wire.in_ms("intents", "now") <= 0
+    assert wire.run("intents", 0, 10) == [b"now"]
+    assert wire.run("intents", 60_000, 10) == []
+    wire.run("intent", 0, 1, *[f"i{i:04}" for i in range(300)])
+    assert len(wire.run("intents", 0, 500)) == 128
 
 
 def test_push_takes_many(wire: Wire) -> None:
