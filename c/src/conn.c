@@ -15,6 +15,7 @@
 #include "arena.h"
 #include "clock.h"
 #include "errors.h"
+#include "failpoint.h"
 #include "scripts.h"
 #include "socket.h"
 
@@ -52,6 +53,7 @@ struct hq_conn {
   hq_batch *active; /* whose replies come now: handshake, batch or heal */
   size_t written;
   bool sent;
+  uint32_t dies; /* failpoint: the process ends when so many commands are answered */
   int64_t client_id;
   int32_t version;
   heroq_error error;
@@ -380,6 +382,7 @@ static void batch_done(hq_conn *c) {
     activate(c, &c->heal);
     return;
   }
+  if (c->dies) hq_failpoint_die();
   c->state = HQ_CONN_IDLE;
   c->batch = c->active = NULL;
   c->deadline = HQ_NEVER;
@@ -470,6 +473,11 @@ void hq_conn_send(hq_conn *c, hq_batch *b, int64_t deadline) {
   if (!b->count) return;
   for (uint32_t i = 0; b->answered && i < b->count; i++) b->command[i].reply = NULL; /* it was sent before */
   b->answered = 0;
+  c->dies = hq_failpoint(b);
+  if (c->dies && c->dies < b->count) {
+    b->text.n = b->command[c->dies].at;
+    b->count = c->dies;
+  }
   c->state = HQ_CONN_BUSY;
   c->batch = b;
   c->deadline = deadline;

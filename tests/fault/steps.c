@@ -1,0 +1,116 @@
+/* One life of an actor or of a caller, to be ended behind any command by HEROQ_FAILPOINT.
+ *
+ *   steps URL actor                 takes until it is killed; prints "start ID ATTEMPT" and how each job was settled
+ *   steps URL OPERATION ID SCRIPT   one call on a job of that id; prints "ok", or "error TEXT"
+ *
+ * OPERATION: submit, intents (submit with them), bulk (submit_many of one), create, start, stop, requeue, delete, run.
+ * ID "-": a fresh one, which is not guarded; "id ID" is printed. SCRIPT, for the actor: ok, fail, fail once, release, drop. */
+#include <heroq/heroq.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static heroq_error err;
+
+static void check(heroq_status status) {
+  if (!status) return;
+  printf("error %s: %s\n", heroq_status_name(status), err.text);
+  exit(1);
+}
+
+static heroq_options *options_of(const char *const *pair) {
+  heroq_options *o;
+  check(heroq_options_new(&o, &err));
+  for (; *pair; pair += 2) check(heroq_options_set(o, pair[0], pair[1], &err));
+  return o;
+}
+
+/* ---- the actor ---- */
+
+static void settle(heroq_job *job) {
+  char output[64], script[64] = "";
+  size_t size;
+  const void *bytes = heroq_job_script(job, &size);
+  memcpy(script, bytes, size < sizeof script ? size : sizeof script - 1);
+  int attempt = (int)heroq_job_attempt(job);
+  snprintf(output, sizeof output, "output %d", attempt);
+  printf("start %s %d\n", heroq_job_id(job), attempt);
+  if (!strcmp(script, "fail"))
+    heroq_job_fail(job, output, strlen(output), 0, NULL, NULL);
+  else if (!strcmp(script, "fail once") && attempt == 1)
+    heroq_job_fail(job, output, strlen(output), 0, NULL, NULL);
+  else if (!strcmp(script, "release") && attempt == 1)
+    heroq_job_release(job, 0, NULL, NULL);
+  else if (strcmp(script, "drop") || attempt > 1)
+    heroq_job_finish(job, output, strlen(output), 0, NULL, NULL);
+  heroq_job_free(job);
+}
+
+static void act(heroq_client *client) {
+  static const char *const pair[] = {"lease",   "600ms",   "recheck", "100ms", "handoff_grace",
+                                     "200ms",   "backoff", "50ms",    "block", "200ms",
+                                     "retries", "1",       NULL};
+  heroq_options *o = options_of(pair);
+  heroq_actor *actor;
+  check(heroq_actor_open(client, "steps", "fault", o, &actor, NULL, &err));
+  for (;;) {
+    heroq_job *job;
+    check(heroq_actor_take(actor, HEROQ_FOREVER, &job, NULL, &err));
+    if (job) settle(job);
+  }
+}
+
+/* ---- callers ---- */
+
+static heroq_job *make(const char *id, const char *script) {
+  heroq_job *job;
+  check(heroq_job_new("fault", script, strlen(script), &job, &err));
+  if (strcmp(id, "-")) check(heroq_job_set_id(job, id, &err));
+  printf("id %s\n", heroq_job_id(job));
+  return job;
+}
+
+static void call(heroq_client *client, const char *operation, const char *id, const char *script) {
+  heroq_supervisor *s;
+  check(heroq_supervisor_open(client, NULL, &s, &err));
+  if (!strcmp(operation, "submit") || !strcmp(operation, "intents"))
+    check(heroq_supervisor_submit(s, make(id, script), NULL, &err));
+  else if (!strcmp(operation, "create"))
+    check(heroq_supervisor_create_job(s, make(id, script), NULL, &err));
+  else if (!strcmp(operation, "start"))
+    check(heroq_supervisor_start_job(s, id, NULL, NULL, NULL, &err));
+  else if (!strcmp(operation, "stop"))
+    check(heroq_supervisor_stop_job(s, id, NULL, NULL, &err));
+  else if (!strcmp(operation, "requeue"))
+    check(heroq_supervisor_requeue_job(s, id, NULL, NULL, &err));
+  else if (!strcmp(operation, "delete"))
+    check(heroq_supervisor_delete_job(s, id, NULL, &err));
+  else if (!strcmp(operation, "run")) {
+    heroq_bytes *out = NULL;
+    check(heroq_supervisor_run_job_and_await_result(s, make(id, script), 20000, &out, NULL, &err));
+  } else if (!strcmp(operation, "bulk")) {
+    heroq_jobs *jobs;
+    check(heroq_jobs_new(&jobs, &err));
+    check(heroq_jobs_add(jobs, make(id, script), &err));
+    check(heroq_supervisor_submit_many(s, jobs, NULL, &err));
+  } else {
+    printf("error no operation %s\n", operation);
+    exit(2);
+  }
+  printf("ok\n");
+}
+
+int main(int argc, char **argv) {
+  static const char *const plain[] = {"log", "off", NULL}, *const noted[] = {"log", "off", "intents", "yes", NULL};
+  heroq_client *client;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  if (argc < 3) return 2;
+  heroq_options *o = options_of(!strcmp(argv[2], "intents") ? noted : plain);
+  check(heroq_client_open(argv[1], o, &client, NULL, &err));
+  if (!strcmp(argv[2], "actor"))
+    act(client);
+  else
+    call(client, argv[2], argc > 3 ? argv[3] : "", argc > 4 ? argv[4] : "");
+  fflush(stdout);
+  _Exit(0); /* nothing of a crash test is tidied */
+}

@@ -1,0 +1,279 @@
+"""Every command of every operation is once the last one of its process (c/PROTOCOL.md, the crash tables).
+
+The programs are steps.c, built with failpoints: they kill themselves behind a command that the server has carried out.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.server import Server, wait_until
+
+PROGRAM = Path(os.environ["HEROQ_BUILD_DIR"]) / "tests" / "steps"
+Q = "hero:q:work:type:fault"
+H = f"{{{Q}}}"
+
+
+class Life:
+    """One process of steps.c; what it printed is read at the end."""
+
+    def __init__(self, server: Server, *arguments: str, dies: str = "") -> None:
+        environment = {**os.environ, "HEROQ_FAILPOINT": dies}
+        self.process = subprocess.Popen(
+            [PROGRAM, server.url, *arguments], env=environment, stdout=subprocess.PIPE, text=True
+        )
+
+    def ended(self, seconds: float = 15) -> list[str]:
+        text, _ = self.process.communicate(timeout=seconds)
+        return text.splitlines()
+
+    def died(self, seconds: float = 15) -> list[str]:
+        lines = self.ended(seconds)
+        assert self.process.returncode == -signal.SIGKILL, f"lived on: {self.process.returncode}, {lines}"
+        return lines
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def lives(server: Server) -> Iterator[list[Life]]:
+    made: list[Life] = []
+    yield made
+    for life in made:
+        life.stop()
+
+
+def enqueue(server: Server, job_id: str, script: str) -> None:
+    server.command("HSET", f"hero:job:{job_id}", "script", script, "status", "dispatched", "script_type", "fault",
+                   "hq_reply_to", f"hero:q:reply:{job_id}")  # fmt: skip
+    server.command("LPUSH", Q, job_id)
+
+
+def field(server: Server, job_id: str, name: str) -> bytes | None:
+    value: bytes | None = server.command("HGET", f"hero:job:{job_id}", name)
+    return value
+
+
+def nothing_left(server: Server) -> bool:
+    with server.connect() as link:
+        sizes = [link.call("LLEN", key) for key in (Q, f"{H}:handoff")]
+        sizes += [link.call("ZCARD", f"{H}:{name}") for name in ("leases", "delayed", "intents")]
+        return not any([*sizes, link.call("HLEN", f"{H}:holders")])
+
+
+def ends(server: Server, job_id: str, status: bytes = b"finished") -> None:
+    wait_until(lambda: field(server, job_id, "status") == status, seconds=20, what=f"{job_id} is {status!r}")
+    wait_until(lambda: nothing_left(server), seconds=10, what="nothing is left over")
+
+
+# script of the job, the command behind which its first actor dies, attempts in the end, status, dead letters
+ACTOR = [
+    ("ok", "BLMOVE", 1, b"finished", 0),
+    ("ok", "take", 1, b"finished", 0),
+    ("ok", "claim", 2, b"finished", 0),
+    ("ok", "finish", 1, b"finished", 0),
+    ("ok", "reply", 1, b"finished", 0),
+    ("ok", "done", 1, b"finished", 0),
+    ("fail once", "fail", 2, b"finished", 0),
+    ("fail once", "retry", 2, b"finished", 0),
+    ("fail", "fail:2", 2, b"error", 1),
+    ("fail", "reply", 2, b"error", 1),
+    ("fail", "bury", 2, b"error", 1),
+    ("release", "unclaim", 2, b"finished", 0),
+    ("release", "retry", 2, b"finished", 0),
+    ("drop", "unclaim", 2, b"finished", 0),
+    ("drop", "retry", 2, b"finished", 0),
+]
+
+
+@pytest.mark.parametrize(("script", "command", "attempts", "status", "dead"), ACTOR)
+def test_2_actor(
+    server: Server, lives: list[Life], script: str, command: str, attempts: int, status: bytes, dead: int
+) -> None:
+    first = Life(server, "actor", dies=command if ":" in command else f"{command}:1")
+    lives.append(first)
+    wait_until(lambda: server.command("ZCARD", f"{H}:actors") == 1, what="the actor is there")
+    enqueue(server, "a", script)
+    first.died()
+    lives.append(Life(server, "actor"))
+    ends(server, "a", status)
+    assert field(server, "a", "hq_attempt") == str(attempts).encode()
+    assert field(server, "a", "output" if status == b"finished" else "error") == f"output {attempts}".encode()
+    replies = server.command("LRANGE", "hero:q:reply:a", 0, -1)
+    assert set(replies) == {f"output {attempts}".encode()} and len(replies) <= 2
+    assert server.command("ZCARD", f"{H}:dead") == dead
+    assert server.command("HLEN", f"{H}:recoveries") == 0
+
+
+@pytest.mark.parametrize("command", ["kill", "reply", "bury"])
+def test_37e_a_reaper_dies_while_it_buries(server: Server, lives: list[Life], command: str) -> None:
+    """The last holder is gone for good, and so is the first one who comes to bury the job."""
+    server.command("HSET", f"{H}:recoveries", "a", 3)
+    server.command("HSET", "hero:job:a", "script", "ok", "status", "started", "hq_token", "5:gone", "hq_queue", Q,
+                   "hq_attempt", 4, "hq_reply_to", "hero:q:reply:a", "hq_ttl", 86400000)  # fmt: skip
+    server.command("HSET", f"{H}:holders", "a", "5:gone")
+    server.command("ZADD", f"{H}:leases", 1000, "a")
+    server.command("HSET", f"{H}:meta", "last_reap", 10**15)  # no outage
+    first = Life(server, "actor", dies=f"{command}:1")
+    lives.append(first)
+    first.died()
+    lives.append(Life(server, "actor"))
+    ends(server, "a", b"error")
+    assert server.command("HGET", f"{H}:reasons", "a") == b"lost"
+    assert field(server, "a", "hq_attempt") == b"4"
+    assert len(server.command("LRANGE", "hero:q:reply:a", 0, -1)) in (1, 2)
+
+
+# operation, command behind which its caller dies
+SUBMITS = [
+    ("submit", "create"),
+    ("submit", "LPUSH"),
+    ("bulk", "create"),
+    ("bulk", "LPUSH"),
+    ("intents", "intent"),
+    ("intents", "create"),
+    ("intents", "push"),
+    ("run", "create"),
+    ("run", "LPUSH"),
+    ("run", "BLPOP"),
+]
+
+
+@pytest.mark.parametrize(("operation", "command"), SUBMITS)
+def test_2_submit_and_repeat(server: Server, lives: list[Life], operation: str, command: str) -> None:
+    Life(server, operation, "a", "ok", dies=f"{command}:1").died()
+    again = Life(server, operation, "a", "ok")
+    lives += [again, Life(server, "actor")]
+    assert "ok" in again.ended(25)
+    ends(server, "a")
+    assert field(server, "a", "hq_attempt") == b"1"
+
+
+def test_2_submit_of_a_fresh_id(server: Server, lives: list[Life]) -> None:
+    """HSET and LPUSH go in one pipeline: behind the first the caller knows nothing, behind the second the job runs."""
+    lost = Life(server, "submit", "-", "ok", dies="HSET:1").died()[0].split()[1]
+    stands = Life(server, "submit", "-", "ok", dies="LPUSH:1").died()[0].split()[1]
+    lives.append(Life(server, "actor"))
+    ends(server, stands)
+    assert field(server, lost, "status") == b"dispatched"
+    assert server.command("ZCARD", f"{H}:intents") == 0
+
+
+@pytest.mark.parametrize(("command", "runs"), [("intent", False), ("HSET", True), ("push", True)])
+def test_2_an_intent_is_carried_out(server: Server, lives: list[Life], command: str, runs: bool) -> None:
+    """Nobody repeats the call: an actor finishes the start of a caller that died once the hash stands."""
+    job_id = Life(server, "intents", "-", "ok", dies=f"{command}:1").died()[0].split()[1]
+    assert server.command("ZCARD", f"{H}:intents") == (0 if command == "push" else 1)
+    lives.append(Life(server, "actor"))
+    if runs:
+        ends(server, job_id)
+        assert field(server, job_id, "hq_attempt") == b"1"
+    else:
+        wait_until(lambda: nothing_left(server), seconds=10, what="the note goes")
+        assert not server.command("EXISTS", f"hero:job:{job_id}")
+
+
+@pytest.mark.parametrize("command", ["HMGET", "look", "push"])
+def test_2_an_actor_dies_over_an_intent(server: Server, lives: list[Life], command: str) -> None:
+    job_id = Life(server, "intents", "-", "ok", dies="HSET:1").died()[0].split()[1]
+    first = Life(server, "actor", dies={"look": "intents:2"}.get(command, f"{command}:1"))
+    lives.append(first)
+    first.died()
+    lives.append(Life(server, "actor"))
+    ends(server, job_id)
+    assert field(server, job_id, "hq_attempt") == b"1"
+
+
+@pytest.mark.parametrize("command", ["HMGET", "LPUSH"])
+def test_2_start(server: Server, lives: list[Life], command: str) -> None:
+    assert "ok" in Life(server, "create", "a", "ok").ended()
+    Life(server, "start", "a", dies=f"{command}:1").died()
+    assert "ok" in Life(server, "start", "a").ended()
+    lives.append(Life(server, "actor"))
+    ends(server, "a")
+    assert field(server, "a", "hq_attempt") == b"1"
+
+
+@pytest.mark.parametrize("command", ["cancel", "reply", "stop"])
+def test_2_stop(server: Server, lives: list[Life], command: str) -> None:
+    enqueue(server, "a", "ok")
+    Life(server, "stop", "a", dies=f"{command}:1").died()
+    assert "ok" in Life(server, "stop", "a").ended()
+    lives.append(Life(server, "actor"))
+    ends(server, "a", b"error")
+    assert field(server, "a", "error") == b"cancelled"
+    assert field(server, "a", "hq_attempt") is None
+
+
+@pytest.mark.parametrize("command", ["requeue", "DEL", "push_again"])
+def test_37c_requeue(server: Server, lives: list[Life], command: str) -> None:
+    enqueue(server, "a", "ok")
+    actor = Life(server, "actor")
+    lives.append(actor)
+    ends(server, "a")
+    actor.stop()
+    Life(server, "requeue", "a", dies=f"{command}:1").died()
+    assert "ok" in Life(server, "requeue", "a").ended()
+    lives.append(Life(server, "actor"))
+    wait_until(lambda: field(server, "a", "output") == b"output 2", seconds=15)
+    ends(server, "a")
+    assert field(server, "a", "hq_attempt") == b"2"
+
+
+@pytest.mark.parametrize("command", ["delete", "ZREM", "HDEL"])
+def test_2_delete(server: Server, lives: list[Life], command: str) -> None:
+    enqueue(server, "a", "fail")
+    server.command("HSET", "hero:job:a", "retries", 0)
+    actor = Life(server, "actor")
+    lives.append(actor)
+    ends(server, "a", b"error")
+    actor.stop()
+    assert server.command("ZCARD", f"{H}:dead") == 1
+    Life(server, "delete", "a", dies=f"{command}:1").died()
+    assert "ok" in Life(server, "delete", "a").ended()
+    assert server.command("ZCARD", f"{H}:dead") == 0
+    assert server.command("HLEN", f"{H}:reasons") == 0
+    assert field(server, "a", "error") == b"deleted"
+
+
+def test_2_anywhere(server: Server, lives: list[Life]) -> None:
+    """Actors die behind any command, as often as chance will have it, until all jobs have ended."""
+    seed = int(os.environ.get("HEROQ_SEED", random.randrange(10**6)))
+    print(f"seed {seed}")
+    jobs = {f"j{i}": ("ok", "fail once", "fail", "release")[i % 4] for i in range(200)}
+    for job_id, script in jobs.items():
+        enqueue(server, job_id, script)
+    deaths = 0
+
+    def all_ended() -> bool:
+        nonlocal deaths
+        for life in [life for life in lives if life.process.poll() is not None]:
+            lives.remove(life)
+            life.stop()
+            deaths += 1
+        while len(lives) < 3:
+            lives.append(Life(server, "actor", dies=f"random:{seed + deaths * 7 + len(lives)}:60"))
+        return all(field(server, job_id, "status") in (b"finished", b"error") for job_id in jobs)
+
+    wait_until(all_ended, seconds=90, what="every job ends")
+    while lives:
+        lives.pop().stop()
+    lives.append(Life(server, "actor"))
+    wait_until(lambda: nothing_left(server), seconds=20)
+    print(f"{deaths} deaths")
+    assert deaths > 10
+    for job_id, script in jobs.items():
+        status, dead = field(server, job_id, "status"), server.command("ZSCORE", f"{H}:dead", job_id)
+        # a job that loses its actor too often is given up, and kept
+        assert status == (b"error" if script == "fail" or dead is not None else b"finished"), job_id
+        assert (dead is not None) == (status == b"error"), job_id
