@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "errors.h"
 #include "keys_private.h"
 #include "scripts.h"
 
@@ -221,10 +222,24 @@ void hq_put_intent_off(hq_batch *b, const hq_qkeys *q, hq_slice id) {
 }
 
 void hq_put_wait(hq_batch *b, int64_t replicas, int64_t timeout) {
+  hq_batch_script(b, HQ_SCRIPT_MARK, 1, 0);
+  hq_batch_text_arg(b, HQ_MARK_KEY);
   hq_batch_begin(b, 3, -1);
   hq_batch_text_arg(b, "WAIT");
   hq_batch_int(b, replicas);
   hq_batch_int(b, timeout);
+}
+
+heroq_status hq_get_wait(const hq_reply *mark, const hq_reply *wait, int64_t replicas, heroq_error *err) {
+  int64_t have = hq_reply_int(wait, 0);
+  heroq_status status = hq_reply_to_error(mark, "durability=wait", err);
+  if (status == HEROQ_OK) status = hq_reply_to_error(wait, "durability=wait", err);
+  if (status == HEROQ_OK && (hq_reply_int(mark, 0) != 1 || have < replicas))
+    status = hq_fail(err, HEROQ_E_UNAVAILABLE,
+                     "durability=wait: the server has it, but only %lld of %lld replicas said in time that they do",
+                     (long long)have, (long long)replicas);
+  if (status) hq_error_flag(err, HEROQ_RETRYABLE | HEROQ_MAYBE_DONE);
+  return status;
 }
 
 void hq_put_push(hq_batch *b, const hq_qkeys *q, const hq_slice *id, uint32_t n, int64_t delay, int64_t at, bool urgent,

@@ -80,7 +80,9 @@ void hq_put_intent_off(hq_batch *b, const hq_qkeys *q, hq_slice id); /* ZREM */
  * is asked for, as the guide has it. `noted`: takes the note away. */
 void hq_put_push(hq_batch *b, const hq_qkeys *q, const hq_slice *id, uint32_t n, int64_t delay, int64_t at, bool urgent,
                  bool noted);
-void hq_put_wait(hq_batch *b, int64_t replicas, int64_t timeout);    /* answer: how many replicas have it all */
+/* MARK and WAIT, two commands. hq_get_wait, of the answers to both: whether so many replicas have all that went before. */
+void hq_put_wait(hq_batch *b, int64_t replicas, int64_t timeout);
+heroq_status hq_get_wait(const hq_reply *mark, const hq_reply *wait, int64_t replicas, heroq_error *err);
 void hq_put_push_again(hq_batch *b, const hq_qkeys *q, hq_slice id); /* last step of a requeue */
 void hq_put_due_now(hq_batch *b, const hq_qkeys *q, hq_slice id); /* script STOP with stops=0: ZADD delayed XX LT now */
 void hq_put_stop(hq_batch *b, const hq_qkeys *q, hq_slice id);    /* script STOP with stops=1: ZADD stops */

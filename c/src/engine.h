@@ -127,6 +127,7 @@ typedef struct hq_item {
   uint32_t first, count; /* DONE, WAIT, BEAT: a range of engine.listed */
   int32_t asked;         /* TAKE, LPOP: how many; TAKE: */
   int32_t empty;
+  uint32_t mark; /* WAIT: the command before it */
 } hq_item;
 
 /* A question about one job, beside its stage. */

@@ -398,8 +398,13 @@ void hq_settle_done_answer(heroq_actor *a, const hq_item *item, const hq_reply *
 
 void hq_settle_put_wait(heroq_actor *a) {
   if (!a->sure.first) return;
+  if (!hq_engine_item(a, HQ_OP_PLAIN, NULL, NULL)) return; /* MARK */
   hq_item *item = hq_engine_item(a, HQ_OP_WAIT, NULL, NULL);
-  if (!item) return;
+  if (!item) {
+    a->items--;
+    return;
+  }
+  item->mark = a->batch.count;
   item->first = a->listed_count;
   while (a->sure.first && hq_engine_list(a, a->sure.first)) {
     hq_list_pop(&a->sure);
@@ -410,16 +415,10 @@ void hq_settle_put_wait(heroq_actor *a) {
 
 void hq_settle_wait_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   heroq_error err;
-  bool sure = false;
-  if (r && hq_reply_to_error(r, "durability=wait", &err)) {
+  bool sure = r && hq_get_wait(hq_batch_reply(&a->batch, item->mark), r, a->config.replicas, &err) == HEROQ_OK;
+  if (r && !sure) {
     hq_client_event(a->client, HQ_WARNING, err.code, "%s", err.text);
-    hq_engine_hold(a, r);
-  } else if (r) {
-    sure = hq_reply_int(r, 0) >= a->config.replicas;
-    if (!sure)
-      hq_client_event(a->client, HQ_WARNING, HEROQ_E_UNAVAILABLE,
-                      "durability=wait: %lld of %lld replicas have the results, asked again",
-                      (long long)hq_reply_int(r, 0), (long long)a->config.replicas);
+    if (r->type == HQ_ERROR) hq_engine_hold(a, r);
   }
   for (uint32_t i = 0; i < item->count; i++) {
     hq_held *h = a->listed[item->first + i];

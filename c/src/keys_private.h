@@ -11,6 +11,7 @@
 #define HQ_WORK_PREFIX "hero:q:work:type:"
 #define HQ_JOB_PREFIX "hero:job:"
 #define HQ_QUEUES_KEY "{heroq}:queues"
+#define HQ_MARK_KEY "{heroq}:mark"
 
 bool hq_name_ok(hq_slice name);  /* A-Za-z0-9_.- 1 to 128 */
 bool hq_wire_id_ok(hq_slice id); /* printable without space and braces, 1 to 256 */

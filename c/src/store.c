@@ -61,7 +61,7 @@ static heroq_status store(heroq_client *client, heroq_job *job, heroq_call *call
   if (hq_durable(client)) hq_durable_put(client, &b);
   status = hq_client_exchange(client, &b, HQ_NEVER, call, err);
   if (status == HEROQ_OK) status = hq_store_answer(&b, 0, job, err);
-  if (status == HEROQ_OK && b.count > 1) status = hq_durable_answer(client, hq_batch_reply(&b, 1), err);
+  if (status == HEROQ_OK && b.count > 1) status = hq_durable_answer(client, &b, 1, err);
   hq_batch_free(&b);
   return status;
 }
@@ -81,15 +81,9 @@ void hq_durable_put(const heroq_client *c, hq_batch *b) {
   hq_put_wait(b, hq_option_int(o, HQ_OPT_REPLICAS), hq_option_int(o, HQ_OPT_REPLICA_TIMEOUT));
 }
 
-heroq_status hq_durable_answer(const heroq_client *c, const hq_reply *r, heroq_error *err) {
-  const heroq_options *o = hq_client_options(c);
-  int64_t wanted = hq_option_int(o, HQ_OPT_REPLICAS), have = hq_reply_int(r, 0);
-  heroq_status status = hq_reply_to_error(r, "durability=wait", err);
-  if (status == HEROQ_OK && have < wanted)
-    status = hq_fail(err, HEROQ_E_UNAVAILABLE, "the server has it, but %lld of %lld replicas after %lld ms",
-                     (long long)have, (long long)wanted, (long long)hq_option_int(o, HQ_OPT_REPLICA_TIMEOUT));
-  if (status) hq_error_flag(err, HEROQ_RETRYABLE | HEROQ_MAYBE_DONE);
-  return status;
+heroq_status hq_durable_answer(const heroq_client *c, const hq_batch *b, uint32_t i, heroq_error *err) {
+  int64_t replicas = hq_option_int(hq_client_options(c), HQ_OPT_REPLICAS);
+  return hq_get_wait(hq_batch_reply(b, i), hq_batch_reply(b, i + 1), replicas, err);
 }
 
 /* ---- the start ---- */
@@ -123,7 +117,7 @@ heroq_status hq_start_answer(heroq_client *c, const hq_batch *b, uint32_t push, 
   heroq_status status = hq_reply_to_error(hq_batch_reply(b, push), s->queue.key[HQ_Q].p, err);
   if (status == HEROQ_OK && hq_client_queue_is_new(c, s->queue.key[HQ_Q].p))
     hq_client_queue_known(c, s->queue.key[HQ_Q].p);
-  if (status == HEROQ_OK && s->durable) status = hq_durable_answer(c, hq_batch_reply(b, push + 1), err);
+  if (status == HEROQ_OK && s->durable) status = hq_durable_answer(c, b, push + 1, err);
   return status;
 }
 

@@ -47,7 +47,7 @@ heroq_status hq_submit_run(hq_submit *s, hq_conn *conn, hq_batch *b, int64_t dea
 /* durability=wait: behind what is to be durable, and what its answer means. */
 bool hq_durable(const heroq_client *c);
 void hq_durable_put(const heroq_client *c, hq_batch *b);
-heroq_status hq_durable_answer(const heroq_client *c, const hq_reply *r, heroq_error *err);
+heroq_status hq_durable_answer(const heroq_client *c, const hq_batch *b, uint32_t i, heroq_error *err);
 /* One plain exchange whose only reply must be no error. */
 heroq_status hq_ask(heroq_client *c, hq_batch *b, const char *what, heroq_call *call, heroq_error *err);
 #endif

@@ -151,7 +151,7 @@ static void give_up(bulk *k, const chunk *c, bool sent, const heroq_error *why) 
   }
   for (uint32_t i = 0; i < c->pushed; i++) {
     const hq_start *s = &c->pushed_group[i]->start;
-    uint32_t last = c->pushed_by[i] + s->durable;
+    uint32_t last = c->pushed_by[i] + (s->durable ? 2 : 0);
     if (hq_batch_reply(&c->batch, last) &&
         hq_start_answer(k->self->client, &c->batch, c->pushed_by[i], s, NULL) == HEROQ_OK)
       k->jobs->status[c->pushed_item[i]] = HEROQ_OK;

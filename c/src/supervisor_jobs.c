@@ -368,7 +368,7 @@ static heroq_status push_again(heroq_supervisor *self, hq_slice id, const hq_qke
     hq_put_push_again(&b, q, id);
     if (hq_durable(self->client)) hq_durable_put(self->client, &b);
     status = hq_ask(self->client, &b, q->key[HQ_Q].p, call, err);
-    if (status == HEROQ_OK && b.count > 1) status = hq_durable_answer(self->client, hq_batch_reply(&b, 1), err);
+    if (status == HEROQ_OK && b.count > 1) status = hq_durable_answer(self->client, &b, 1, err);
   }
   hq_batch_free(&b);
   hq_buf_free(&reply);

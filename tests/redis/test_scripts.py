@@ -459,6 +459,7 @@ CASES = [
         after_again={"Q": ["b", "a", "b", "a"]},
         oom="refused",
     ),
+    Case("mark", "always", {}, [], 1, {"mark": {"at": "1"}}, oom="passes"),
     Case("intent", "now", {}, [0, 0, "a", "b"], 2, {"intents": Z(a=0, b=0)}, oom="refused"),
     Case("intent", "at a time", {}, [0, 10**13, "a"], 1, {"intents": Z(a=0)}, oom="refused"),
     Case("intents", "the old ones", {"intents": Z(a=1, b=2, c=10**15)}, [1000, 10], ["a", "b"]),

@@ -1,0 +1,127 @@
+"""durability=wait against a real primary and real replicas that stop, fall behind, and take over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import heroq
+import pytest
+from support.server import Server, wait_until
+
+Q = "hero:q:work:type:fault"
+H = f"{{{Q}}}"
+OPTIONS = {"lease": "2s", "recheck": "100ms", "block": "200ms"}
+DURABLE = {"durability": "wait", "replica_timeout": "500ms", "log": "off"}
+
+
+def replicas_have_all(primary: Server, ms: int = 5000) -> bool:
+    """WAIT speaks of the writes of its own connection."""
+    with primary.connect() as link:
+        link.call("SET", "mark", 1)
+        return bool(link.call("WAIT", 1, ms) >= 1)
+
+
+def replica_of(new_server: Callable[..., Server], primary: Server) -> Server:
+    replica = new_server("--replicaof", f"127.0.0.1 {primary.port}", "--repl-diskless-sync-delay", "0")
+    wait_until(lambda: replicas_have_all(primary), seconds=20, what="the replica follows")
+    return replica
+
+
+@pytest.fixture
+def primary(new_server: Callable[..., Server]) -> Server:
+    return new_server("--repl-diskless-sync-delay", "0", "--repl-timeout", "60")
+
+
+@pytest.fixture
+def replica(new_server: Callable[..., Server], primary: Server) -> Server:
+    return replica_of(new_server, primary)
+
+
+@pytest.fixture
+def sup(primary: Server) -> Iterator[heroq.Supervisor]:
+    with heroq.Supervisor(primary.url, **DURABLE) as supervisor:
+        yield supervisor
+
+
+def test_a_caller_is_told_that_replicas_have_it(sup: heroq.Supervisor, primary: Server, replica: Server) -> None:
+    sup.submit("a", script_type="fault", id="a")
+    assert replica.command("HGET", "hero:job:a", "script") == b"a"
+    assert replica.command("LRANGE", Q, 0, -1) == [b"a"]
+    sup.submit_many(["b", "c"], script_type="fault")
+    assert replica.command("LLEN", Q) == 3
+    sup.start_job(sup.create_job("d", script_type="fault"))
+    assert replica.command("LLEN", Q) == 4
+
+
+def test_too_few_replicas_are_an_error_that_may_be_repeated(
+    sup: heroq.Supervisor, primary: Server, replica: Server
+) -> None:
+    replica.pause()
+    for call in (
+        lambda: sup.submit("a", script_type="fault", id="a"),
+        lambda: sup.create_job("b", script_type="fault"),
+        lambda: sup.submit_many(["c"], script_type="fault"),
+    ):
+        with pytest.raises(heroq.HeroqError, match="0 of 1 replicas") as caught:
+            call()
+        assert caught.value.retryable and caught.value.maybe_done
+    assert primary.command("HGET", "hero:job:a", "status") == b"dispatched"
+    replica.cont()
+    assert replicas_have_all(primary)
+    sup.submit("a", script_type="fault", id="a")
+
+
+def test_results_wait_for_replicas(primary: Server, replica: Server) -> None:
+    with (
+        heroq.Actor(primary.url, types="fault", **OPTIONS, **DURABLE) as actor,
+        heroq.Supervisor(primary.url, log="off") as sup,
+    ):
+        job = sup.submit("a", script_type="fault")
+        primary.command("HSET", f"hero:job:{job.id}", "hq_reply_to", f"hero:q:reply:{job.id}")
+        taken = actor.take(5)
+        assert taken
+        assert replicas_have_all(primary)
+        replica.pause()
+        taken.finish("done")
+        wait_until(lambda: primary.command("HGET", f"hero:job:{job.id}", "status") == b"finished")
+        # longer than a lease: neither DONE nor the reply may go, and the lease has to stay
+        assert not replicas_have_all(primary, 2500)
+        assert primary.command("ZCARD", f"{H}:leases") == 1
+        assert primary.command("EXISTS", f"hero:q:reply:{job.id}") == 0
+        assert actor.stats()["unsettled"] == 1
+        replica.cont()
+        wait_until(lambda: primary.command("ZCARD", f"{H}:leases") == 0)
+        assert primary.command("LRANGE", f"hero:q:reply:{job.id}", 0, -1) == [b"done"]
+        assert actor.stats()["finished"] == 1
+
+
+def test_a_result_that_a_failover_undid_is_written_again(
+    new_server: Callable[..., Server], primary: Server, replica: Server
+) -> None:
+    with (
+        heroq.Actor(primary.url, types="fault", **{**OPTIONS, "lease": "20s"}, **DURABLE) as actor,
+        heroq.Supervisor(primary.url, log="off") as sup,
+    ):
+        job = sup.submit("a", script_type="fault")
+        taken = actor.take(5)
+        assert taken
+        assert replicas_have_all(primary)
+        replica.pause()
+        taken.finish("done")
+        wait_until(lambda: primary.command("HGET", f"hero:job:{job.id}", "status") == b"finished")
+        primary.kill9()
+        replica.cont()
+        replica.command("REPLICAOF", "NO", "ONE")
+        with replica.connect() as link:
+            # what reached the stopped replica's socket would be read now: a real failover has lost it
+            link.call("HSET", f"hero:job:{job.id}", "status", "started")
+            link.call("HDEL", f"hero:job:{job.id}", "output")
+            link.call("CONFIG", "SET", "port", primary.port)
+        replica.port = primary.port
+        wait_until(lambda: replica.command("HGET", f"hero:job:{job.id}", "status") == b"finished")
+        assert replica.command("ZCARD", f"{H}:leases") == 1
+        replica_of(new_server, replica)
+        wait_until(lambda: replica.command("ZCARD", f"{H}:leases") == 0)
+        assert replica.command("HGET", f"hero:job:{job.id}", "output") == b"done"
+        assert replica.command("HGET", f"hero:job:{job.id}", "hq_attempt") == b"1"
+        assert actor.stats()["stale"] == 0
