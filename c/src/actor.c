@@ -240,11 +240,22 @@ heroq_status heroq_actor_next_event(heroq_actor *self, int64_t timeout_ms, heroq
   return hq_ok(err);
 }
 
+/* Of all queues the longest. */
+static int64_t starved_ms(const heroq_actor *a) {
+  int64_t most = 0, now = hq_mono_ms();
+  for (uint32_t i = 0; i < a->sources; i++) {
+    int64_t since = atomic_load(&a->source[i].refused_since);
+    if (since && now - since >= most) most = now - since + 1;
+  }
+  return most;
+}
+
 heroq_status heroq_actor_stats(heroq_actor *self, heroq_record **out, heroq_error *err) {
   heroq_status rc = enter(self, err);
   if (rc) return rc;
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "out is NULL");
   heroq_record *r = hq_record_new();
+  int64_t starved = starved_ms(self);
   pthread_mutex_lock(&self->lock);
   hq_record_add_text(r, "actor", self->name);
   hq_record_add_text(r, "actor_id", self->actor_id);
@@ -265,6 +276,7 @@ heroq_status heroq_actor_stats(heroq_actor *self, heroq_record **out, heroq_erro
   hq_record_add_int(r, "waiting", self->takers.count);
   hq_record_add_int(r, "connected", self->connected);
   hq_record_add_int(r, "connects", self->reconnects);
+  hq_record_add_int(r, "starved", starved);
   hq_record_add_int(r, "since_last_take", self->last_take_ms ? hq_mono_ms() - self->last_take_ms : -1);
   hq_record_add_int(r, "draining", self->draining);
   pthread_mutex_unlock(&self->lock);

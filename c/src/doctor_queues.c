@@ -37,9 +37,10 @@ heroq_status hq_check_paused(hq_doctor *d, heroq_error *err) {
 
 /* ---- nothing consumes ---- */
 
+/* No actor is there, or those that are there hold nothing: connected, but starved. */
 static bool looks_unconsumed(const hq_numbers *n) {
-  bool waits_long = !n->oldest || n->now - n->oldest > UNCONSUMED;
-  return n->waiting > 0 && !n->actors && !n->paused && waits_long;
+  bool waits_long = n->oldest ? n->now - n->oldest > UNCONSUMED : !n->actors;
+  return n->waiting > 0 && (!n->actors || !n->in_flight) && !n->paused && waits_long;
 }
 
 /* "osis, sal": where actors are, so that a wrong type is seen at a glance. */
@@ -56,11 +57,21 @@ static void add_unconsumed(hq_doctor *d, uint32_t i, const hq_numbers *n) {
   char found[500], mend[300], span[24];
   hq_buf manned = {0};
   hq_slice type = type_of(d->queues.name[i]);
-  list_manned(d, &manned);
   int at = snprintf(found, sizeof found, "%lld waiting", (long long)n->waiting);
   if (n->oldest)
     at += snprintf(found + at, sizeof found - (size_t)at, ", the oldest made %s ago",
                    hq_doctor_span(n->now - n->oldest, span));
+  if (n->actors) {
+    snprintf(found + at, sizeof found - (size_t)at, ", actors that listen: %lld, and they take nothing",
+             (long long)n->actors);
+    hq_doctor_add(
+        d, HQ_SEV_WARNING, d->queues.name[i], found,
+        "they are connected but starved: the server refuses them (`starved` in their statistics, and their log), "
+        "or their handlers ask for no more jobs",
+        "");
+    return;
+  }
+  list_manned(d, &manned);
   snprintf(found + at, sizeof found - (size_t)at, ", no actor of heroq listens (actors are on: %s)",
            manned.n ? hq_buf_cstr(&manned) : "no queue");
   snprintf(mend, sizeof mend, "heroq actor --type %.*s --exec python3", (int)type.n, type.p);
@@ -79,8 +90,9 @@ heroq_status hq_check_consumers(hq_doctor *d, heroq_error *err) {
   heroq_status status = hq_doctor_pause(d, SECOND_LOOK, err);
   if (!status) status = hq_count_queues(&d->errand, d->queues.name, d->queues.n, later, err);
   for (uint32_t i = 0; i < d->queues.n && !status; i++) {
-    bool shrinks = later[i].waiting < d->numbers[i].waiting; /* so a foreign actor is there */
-    if (looks_unconsumed(&d->numbers[i]) && looks_unconsumed(&later[i]) && !shrinks) add_unconsumed(d, i, &later[i]);
+    bool moves = later[i].waiting < d->numbers[i].waiting || later[i].oldest != d->numbers[i].oldest;
+    if (looks_unconsumed(&d->numbers[i]) && looks_unconsumed(&later[i]) && !moves) /* else somebody takes */
+      add_unconsumed(d, i, &later[i]);
   }
   free(later);
   return status;

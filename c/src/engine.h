@@ -80,9 +80,11 @@ struct hq_source {
   hq_conn *conn;
   hq_batch batch;
   int64_t connect_at, connect_step, take_step;
-  bool blocked;    /* BLMOVE or BLPOP is under way */
-  bool maybe_more; /* the last take brought all it asked for, or nobody has asked yet */
-  bool taking;     /* TAKE is in the pipeline */
+  _Atomic int64_t
+      refused_since; /* the server answers takes with errors since then; 0: it does not. Read by any thread */
+  bool blocked;      /* BLMOVE or BLPOP is under way */
+  bool maybe_more;   /* the last take brought all it asked for, or nobody has asked yet */
+  bool taking;       /* TAKE is in the pipeline */
   bool paused;
   hq_slice handoff_id;                           /* owned; what the blocked command brought */
   int64_t look_at;                               /* paused: when to ask again */

@@ -196,8 +196,13 @@ static void adopt(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at)
   }
 }
 
+static void refused(hq_source *s) {
+  if (!atomic_load(&s->refused_since)) atomic_store(&s->refused_since, hq_mono_ms());
+}
+
 static void take_failed(hq_source *s, const hq_reply *r) {
   heroq_actor *a = s->actor;
+  refused(s);
   heroq_error err;
   heroq_status code = hq_reply_to_error(r, s->keys.key[HQ_Q].p, &err);
   hq_client_event(a->client, HQ_WARNING, code, "take: %s", err.text);
@@ -215,6 +220,7 @@ void hq_take_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
       take_failed(s, r);
       return;
     }
+    atomic_store(&s->refused_since, 0);
     uint32_t got = hq_reply_count(r);
     for (uint32_t i = 0; i < got; i++) adopt(s, hq_reply_str(hq_reply_at(r, i)), no_token, a->sent_at);
     s->maybe_more = got >= (uint32_t)item->asked;
@@ -226,6 +232,7 @@ void hq_take_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
     take_failed(s, r);
     return;
   }
+  atomic_store(&s->refused_since, 0);
   bool had_handoff = s->handoff_id.p;
   free_slice(&s->handoff_id);
   s->paused = word == HQ_TAKE_PAUSED;
@@ -259,6 +266,7 @@ void hq_take_unblocked(hq_source *s, const hq_reply *r) {
     heroq_error err;
     heroq_status code = hq_reply_to_error(r, s->keys.key[HQ_Q].p, &err);
     bool wrong_type = code == HEROQ_E_WRONG_TYPE;
+    if (!hq_reply_is_error(r, "UNBLOCKED")) refused(s);
     if (!hq_reply_is_error(r, "UNBLOCKED")) hq_client_event(a->client, HQ_WARNING, code, "blocked take: %s", err.text);
     if (wrong_type)
       s->look_at = hq_mono_ms() + LOOK_MS;
@@ -270,6 +278,7 @@ void hq_take_unblocked(hq_source *s, const hq_reply *r) {
     return;
   }
   s->connect_step = 0;
+  atomic_store(&s->refused_since, 0);
   if (a->config.canonical) {
     hq_slice id = hq_reply_str(hq_reply_at(r, 1));
     if (!id.p) return;

@@ -61,8 +61,10 @@ static void without_memory_takes_stop_and_results_pass(void **state) {
   assert_true(field_is("j1", "output", "passes"));
   heroq_job *other = NULL; /* taken ahead before the memory ended, or not */
   assert_ok(heroq_actor_take(a, 2 * LEASE, &other, NULL, &err), &err);
+  if (!other) assert_in_range(stat_of(a, "starved"), LEASE, 10 * LEASE);
   test_redis_do(server, "CONFIG", "SET", "maxmemory", "0", NULL);
   if (!other) other = take_id(a, "j2");
+  assert_int_equal(stat_of(a, "starved"), 0);
   finish(other, "");
   test_until(nothing_held(Q), 3000);
   assert_int_equal(size_of(H ":recoveries"), 0);

@@ -145,6 +145,16 @@ static void there_is_an_actor(const char *queue_actors) {
   test_redis_do(server, "ZADD", queue_actors, "99999999999999", "host.1.x", NULL);
 }
 
+/* What the actor that is there would do with a job that is back in its queue. */
+static void it_takes(const char *id) {
+  char key[64];
+  snprintf(key, sizeof key, "hero:job:%s", id);
+  assert_int_equal(test_redis_int(server, "LREM", Q, "0", id, NULL), 1);
+  test_redis_do(server, "HSET", key, "status", "started", "hq_token", "9:host.1.x", "hq_queue", Q, NULL);
+  test_redis_do(server, "ZADD", H ":leases", "99999999999999", id, NULL);
+  test_redis_do(server, "HSET", H ":holders", id, "9:host.1.x", NULL);
+}
+
 /* ---- a healthy system ---- */
 
 static void healthy_empty(void **state) {
@@ -315,7 +325,16 @@ static void nothing_consumes(void **state) {
   has(f->found, "days ago");
   has(f->found, "actors are on: sal");
   has(f->mend, "--type osis");
+  /* an actor is there and takes nothing */
   there_is_an_actor(H ":actors");
+  examine();
+  f = only("consumers", "warning", Q);
+  has(f->found, "actors that listen: 1");
+  has(f->means, "starved");
+  /* it has its hands full */
+  test_redis_do(server, "HSET", "hero:job:b", "status", "started", "hq_token", "7:host.1.x", "hq_queue", Q, NULL);
+  test_redis_do(server, "ZADD", H ":leases", "99999999999999", "b", NULL);
+  test_redis_do(server, "HSET", H ":holders", "b", "7:host.1.x", NULL);
   examine();
   none();
 }
@@ -394,6 +413,7 @@ static void holder_without_lease(void **state) {
   heroq_queue_free(q);
   close_client(c);
   there_is_an_actor(H ":actors");
+  it_takes("h");
   examine();
   none();
 }
@@ -456,6 +476,7 @@ static void dispatched_but_never_finished(void **state) {
   has(f->found, "dispatched for");
   assert_string_equal(f->mend, "heroq start never");
   test_redis_do(server, "LPUSH", Q, "never", NULL);
+  it_takes("never");
   examine();
   none();
 }
@@ -471,6 +492,7 @@ static void started_and_lost(void **state) {
   has(f->found, "started for");
   has(f->means, "its actor");
   mend(f->mend);
+  it_takes("lost");
   examine();
   none();
 }
@@ -500,6 +522,7 @@ static void only_in_dead(void **state) {
   const finding *f = only("jobs", "warning", "hero:job:half");
   has(f->found, "only in the dead letters");
   mend(f->mend);
+  it_takes("half");
   examine();
   none();
 }
