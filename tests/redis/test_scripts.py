@@ -571,6 +571,20 @@ CASES = [
     ),
     Case("claim", "same token", running(hq_attempt=3), [tok(1), Q, ""], [3, FIELDS]),
     Case("claim", "superseded", running(hq_token=tok(9)), [tok(1), Q, ""], [-3, SEQ + 9]),
+    Case(
+        "claim",
+        "superseded, and the newer run is to stop",
+        running(hq_token=tok(9), status="stopping"),
+        [tok(1), Q, ""],
+        [-3, SEQ + 9],
+    ),
+    Case(
+        "claim",
+        "ended by a newer run",
+        running(hq_token=tok(9), status="finished", output="o"),
+        [tok(1), Q, ""],
+        [-2, "", "o", ""],
+    ),
     Case("claim", "failed with this token", job(hq_failed=tok(1), hq_attempt=1), [tok(1), Q, ""], [-3, 0]),
     Case("claim", "elsewhere", running(hq_queue="other"), [tok(2), Q, ""], [-5, "other", tok(1)]),
     Case(

@@ -1,0 +1,82 @@
+"""Each rule of the scripts is broken once; the tests of test_scripts.py must see it, or they prove nothing.
+
+What only shows in time or between programs (DONE last, the DEL of a requeue, a reaper that dies) is broken in the
+simulator, tests/model/chaos.py, whose modes must fail.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from support import lua
+from support.server import ServerError
+
+sys.path.insert(0, str(Path(__file__).parent))
+import test_scripts as scripts
+from test_scripts import CASES, Wire, wire  # noqa: F401
+
+SUPERSEDED = (
+    "if failed == tok or held and queue == q and seqof(held) > seqof(tok) then"
+    " return {-3, held and seqof(held) or 0} end\n"
+)
+ELSEWHERE = "if held and queue ~= q and st == 'started' and held ~= ARGV[3] then return {-5, queue or '', held} end\n"
+STOPPING = "if st == 'stopping' then return {-4, give_up('cancelled'), 'cancelled'} end\n"
+
+# rule: script, what its text says, what it says then
+RULES = {
+    "the token check of FINISH": ("finish", "if held ~= ARGV[1] then return -3 end", ""),
+    "the token check of FAIL": ("fail", "if held ~= tok then return {-3} end", ""),
+    "copies are postponed": ("take", "zd[#zd + 1] = now + tonumber(ARGV[5])\nzd[#zd + 1] = id\n", ""),
+    "the handoff is reaped": ("reap", "now - tonumber(s) >= grace", "false"),
+    "the outage grace": ("reap", "outage and due % 1 == 0", "false"),
+    "the outage grace once": ("reap", "outage and due % 1 == 0", "outage"),
+    "a suspect is taken alone": ("take", "rs[i] and num(rs[i]) >= 2", "false"),
+    "a pause stops takes": ("take", "if m[2] then", "if false then"),
+    "the reaper holds what it buries": ("reap", "call('HSET', holders, id, tok)\n", ""),
+    "CLAIM: superseded before stopping": (
+        "claim",
+        SUPERSEDED + ELSEWHERE + STOPPING,
+        STOPPING + SUPERSEDED + ELSEWHERE,
+    ),
+    "CLAIM: terminal before superseded": (
+        "claim",
+        "if term then\nlocal reply_to, dead",
+        SUPERSEDED + "if term then\nlocal reply_to, dead",
+    ),
+    "CLAIM: superseded at all": ("claim", SUPERSEDED, ""),
+    "CLAIM: elsewhere at all": ("claim", ELSEWHERE, ""),
+    "CLAIM: terminal at all": ("claim", "if term then\nlocal reply_to, dead", "if false then\nlocal reply_to, dead"),
+    "CLAIM: the old output goes": ("claim", "call('HDEL', KEYS[1], 'output', 'error')", "call('HDEL', KEYS[1], 'hq_')"),
+    "an acknowledged stop is not undone": ("unclaim", "if not term and st ~= 'stopping' then", "if not term then"),
+    "DONE removes what a late BURY left": ("done", "call('ZREM', dead, unpack(mine))", "call('PERSIST', dead)"),
+    "PUSH takes the note away": ("push", "call('ZREM', intents, unpack(ARGV, from, to))", ""),
+}
+
+
+def sees(at: Wire, script: str) -> bool:
+    for case in [case for case in CASES if case.script == script]:
+        at.call("FLUSHALL")
+        try:
+            scripts.test_case(at, case)
+        except (AssertionError, ServerError):
+            return True
+    return False
+
+
+# Rules about times have no case of their own, but a test.
+TIMED = dict.fromkeys(["the outage grace", "the outage grace once"], scripts.test_outage_grace_is_given_once)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_broken_rule_is_seen(wire: Wire, monkeypatch: pytest.MonkeyPatch, rule: str) -> None:  # noqa: F811
+    script, says, then = RULES[rule]
+    load = lua.load
+    assert load(script).count(says) == 1, "the script says it in other words now"
+    monkeypatch.setattr(lua, "load", lambda name: load(name).replace(says, then) if name == script else load(name))
+    if rule in TIMED:
+        with pytest.raises(AssertionError):
+            TIMED[rule](wire)
+    else:
+        assert sees(wire, script)
