@@ -370,7 +370,7 @@ static hq_await_engine *make(heroq_client *c, heroq_error *err) {
   hq_events_ref(e->events);
   e->connect_timeout = hq_option_int(hq_client_options(c), HQ_OPT_CONNECT_TIMEOUT);
   e->op_timeout = hq_option_int(hq_client_options(c), HQ_OPT_OP_TIMEOUT);
-  e->intents = hq_option_int(hq_client_options(c), HQ_OPT_INTENTS) != 0;
+  e->intents = hq_client_starts(c)->intents;
   snprintf(e->name, sizeof e->name, "%s-await", hq_client_name(c));
   snprintf(e->list, sizeof e->list, HQ_WAITER_PREFIX "%016llx%016llx", (unsigned long long)hq_random(),
            (unsigned long long)hq_random());

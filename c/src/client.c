@@ -44,6 +44,7 @@ heroq_status hq_client_enter(const heroq_client *c, heroq_error *err) {
 const heroq_options *hq_client_options(const heroq_client *c) { return c->options; }
 hq_engine_slot *hq_client_engine_slot(heroq_client *c) { return &c->engine; }
 hq_events *hq_client_events(heroq_client *c) { return c->events; }
+const hq_starts *hq_client_starts(const heroq_client *c) { return &c->starts; }
 const char *hq_client_name(const heroq_client *c) { return c->name; }
 
 void hq_client_event(heroq_client *c, int level, heroq_status status, const char *format, ...) {
@@ -72,6 +73,9 @@ static heroq_status make(hq_endpoint *endpoint, heroq_options *options, heroq_cl
   c->endpoint = *endpoint;
   c->connect_timeout = hq_option_int(options, HQ_OPT_CONNECT_TIMEOUT);
   c->op_timeout = hq_option_int(options, HQ_OPT_OP_TIMEOUT);
+  if (hq_option_int(options, HQ_OPT_DURABILITY)) c->starts.replicas = hq_option_int(options, HQ_OPT_REPLICAS);
+  c->starts.replica_timeout = hq_option_int(options, HQ_OPT_REPLICA_TIMEOUT);
+  c->starts.intents = hq_option_int(options, HQ_OPT_INTENTS) != 0;
   snprintf(c->name, sizeof c->name, "heroq-%ld", (long)getpid());
   pthread_mutex_init(&c->lock, NULL);
   pthread_mutex_init(&c->engine.lock, NULL);

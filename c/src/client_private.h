@@ -23,6 +23,13 @@ void hq_client_unref(heroq_client *c);
 heroq_status hq_client_enter(const heroq_client *c, heroq_error *err); /* NULL, forked, closed */
 const heroq_options *hq_client_options(const heroq_client *c);
 
+/* The options of whoever stores and starts jobs, read once. */
+typedef struct hq_starts {
+  int64_t replicas, replica_timeout; /* replicas 0: durability=server */
+  bool intents;
+} hq_starts;
+const hq_starts *hq_client_starts(const heroq_client *c);
+
 /* The endpoint that has a key (route.c decides; one server today). */
 const hq_endpoint *hq_client_endpoint(heroq_client *c, hq_slice key);
 

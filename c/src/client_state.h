@@ -16,6 +16,7 @@ struct heroq_client {
   char name[64];
   hq_events *events;
   int64_t connect_timeout, op_timeout;
+  hq_starts starts;
   int32_t idle_cap;
   /* under lock */
   pthread_mutex_t lock;

@@ -74,16 +74,14 @@ heroq_status heroq_job_store_in_redis(heroq_job *self, heroq_client *client, her
 
 /* ---- replicas ---- */
 
-bool hq_durable(const heroq_client *c) { return hq_option_int(hq_client_options(c), HQ_OPT_DURABILITY) != 0; }
+bool hq_durable(const heroq_client *c) { return hq_client_starts(c)->replicas > 0; }
 
 void hq_durable_put(const heroq_client *c, hq_batch *b) {
-  const heroq_options *o = hq_client_options(c);
-  hq_put_wait(b, hq_option_int(o, HQ_OPT_REPLICAS), hq_option_int(o, HQ_OPT_REPLICA_TIMEOUT));
+  hq_put_wait(b, hq_client_starts(c)->replicas, hq_client_starts(c)->replica_timeout);
 }
 
 heroq_status hq_durable_answer(const heroq_client *c, const hq_batch *b, uint32_t i, heroq_error *err) {
-  int64_t replicas = hq_option_int(hq_client_options(c), HQ_OPT_REPLICAS);
-  return hq_get_wait(hq_batch_reply(b, i), hq_batch_reply(b, i + 1), replicas, err);
+  return hq_get_wait(hq_batch_reply(b, i), hq_batch_reply(b, i + 1), hq_client_starts(c)->replicas, err);
 }
 
 /* ---- the start ---- */
@@ -92,7 +90,7 @@ heroq_status hq_start_init(hq_start *s, const heroq_client *c, const heroq_job *
   hq_buf key = {0};
   heroq_status status = hq_job_queue_key(job, &key, err);
   *s = (hq_start){.delay = job->delay, .at = job->at, .urgent = job->urgent};
-  s->noted = hq_option_int(hq_client_options(c), HQ_OPT_INTENTS) != 0;
+  s->noted = hq_client_starts(c)->intents;
   s->durable = hq_durable(c);
   if (status == HEROQ_OK && (key.failed || !hq_qkeys_init(&s->queue, hq_buf_cstr(&key)))) status = hq_fail_nomem(err);
   hq_buf_free(&key);
