@@ -1,40 +1,65 @@
 """A TCP proxy before a private server that does harm at a chosen moment.
 
     with FaultProxy(server.port) as proxy:
-        proxy.arm(b"BLMOVE", "lose")        # at the next BLMOVE that a client sends
-        … a client of redis://127.0.0.1:{proxy.port}/0 …
+        proxy.arm("BLMOVE", "lose")        # at the next BLMOVE that a client sends
+        … a client of proxy.url …
         proxy.fired.wait(5)
 
-What is armed happens once, on the connection whose client sends the word (a command's name, or a script's sha) for the
-k-th time. Other connections pass, and so do those that come later.
+What is armed happens on the connection whose client sends the word (a command's name, or a script's sha) for the k-th
+time, and on the `times` - 1 that send it next. Other connections pass, and so do those that come later.
 """
 
 from __future__ import annotations
 
 import contextlib
+import random
 import selectors
 import socket
 import struct
 import threading
 import time
+from dataclasses import dataclass, replace
 from typing import Self
 
 HARMS = (
     "drop",  # the request is not passed on: the connection is reset
     "lose",  # the request is passed on, its answers are lost: reset
     "close",  # the same with a FIN instead of a reset
+    "half",  # the request is passed on, its client sees a FIN; what it still sends is passed on
     "stall",  # the request is passed on, and then nothing moves any more, in no direction, without a FIN
+    "swallow",  # the request is not passed on, and then nothing moves any more
     "zombie",  # the request is held back, its client sees a reset; it is passed on when release() is called
-    "cut",  # the answer ends in the middle
-    "corrupt",  # the answer's first byte is another
-    "drip",  # the answers come byte by byte
+    "late",  # the request is passed on when `seconds` are over; the connection lives
+    "cut",  # side: only the first `at` bytes come through (None: half of them), then a reset
+    "corrupt",  # side: the byte `at` (None: the first) is another
+    "drip",  # side: byte by byte
     "delay",  # the answers come late
+    "garbage",  # `data` is the answer, the server is not asked; then a FIN
 )
+SIDES = ("request", "answer")
+
+
+@dataclass(frozen=True)
+class _Harm:
+    word: bytes
+    name: str
+    left: int
+    times: int
+    seconds: float
+    side: str
+    at: int | None
+    data: bytes
 
 
 def _reset(s: socket.socket) -> None:
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.close()
+
+
+def _drip(to: socket.socket, data: bytes) -> None:
+    to.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for i in range(len(data)):
+        to.sendall(data[i : i + 1])
 
 
 class FaultProxy:
@@ -44,9 +69,11 @@ class FaultProxy:
         self.port: int = self._listener.getsockname()[1]
         self.fired = threading.Event()
         self._release = threading.Event()
+        self._moving = threading.Event()
+        self._moving.set()
         self._lock = threading.Lock()
-        self._armed: tuple[bytes, str, int] | None = None
-        self._seconds = 0.0
+        self._armed: _Harm | None = None
+        self._noise: tuple[random.Random, float] | None = None
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -54,15 +81,35 @@ class FaultProxy:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def arm(self, word: str | bytes, harm: str, occurrence: int = 1, seconds: float = 0.3) -> None:
-        if harm not in HARMS:
-            raise ValueError(f"harm {harm!r}; there are {', '.join(HARMS)}")
+    def arm(
+        self,
+        word: str | bytes,
+        harm: str,
+        occurrence: int = 1,
+        seconds: float = 0.3,
+        side: str = "answer",
+        at: int | None = None,
+        data: bytes = b"",
+        times: int = 1,
+    ) -> None:
+        if harm not in HARMS or side not in SIDES:
+            raise ValueError(f"harm {harm!r} on {side!r}; there are {', '.join(HARMS)} on {', '.join(SIDES)}")
         text = word if isinstance(word, bytes) else word.encode()
         with self._lock:
             self.fired.clear()
             self._release.clear()
-            self._seconds = seconds
-            self._armed = (b"\r\n" + text + b"\r\n", harm, occurrence)
+            self._armed = _Harm(b"\r\n" + text + b"\r\n", harm, occurrence, times, seconds, side, at, data)
+
+    def noise(self, seed: int, chance: float) -> None:
+        """From now on each piece of an answer has one wrong byte with this chance; 0 ends it."""
+        self._noise = (random.Random(seed), chance) if chance else None
+
+    def freeze(self) -> None:
+        """Nothing moves any more on any connection, old or new, in no direction, without a FIN."""
+        self._moving.clear()
+
+    def thaw(self) -> None:
+        self._moving.set()
 
     def release(self) -> None:
         """Passes on what a zombie connection holds back."""
@@ -70,6 +117,7 @@ class FaultProxy:
 
     def close(self) -> None:
         self._release.set()
+        self._moving.set()
         self._listener.close()
         with self._lock:
             left, self._open = self._open, []
@@ -97,6 +145,7 @@ class FaultProxy:
         except OSError:
             client.close()
             return
+        server.settimeout(None)
         with self._lock:
             self._open += [client, server]
         with contextlib.suppress(OSError):
@@ -104,18 +153,29 @@ class FaultProxy:
         for one in (client, server):
             with contextlib.suppress(OSError):
                 one.close()
-
-    def _harm_in(self, data: bytes) -> str | None:
         with self._lock:
-            if not self._armed:
+            self._open = [one for one in self._open if one not in (client, server)]
+
+    def _harm_in(self, data: bytes) -> _Harm | None:
+        with self._lock:
+            harm = self._armed
+            if not harm:
                 return None
-            word, harm, left = self._armed
-            left -= data.count(word)
+            left = harm.left - data.count(harm.word)
             if left > 0:
-                self._armed = (word, harm, left)
+                self._armed = replace(harm, left=left)
                 return None
-            self._armed = None
+            self._armed = replace(harm, left=1, times=harm.times - 1) if harm.times > 1 else None
             return harm
+
+    def _noisy(self, data: bytes) -> bytes:
+        with self._lock:
+            if not self._noise or self._noise[0].random() >= self._noise[1]:
+                return data
+            chance = self._noise[0]
+            changed = bytearray(data)
+            changed[chance.randrange(len(data))] = chance.choice(b"\r\n:$*-+_09aZ\0\xff")
+            return bytes(changed)
 
     def _pass(self, client: socket.socket, server: socket.socket) -> None:
         with selectors.DefaultSelector() as ready:
@@ -123,11 +183,12 @@ class FaultProxy:
             ready.register(server, selectors.EVENT_READ)
             while True:
                 for key, _ in ready.select():
+                    self._moving.wait()
                     data = key.fileobj.recv(65536)  # type: ignore[union-attr]
                     if not data:
                         return
                     if key.fileobj is server:
-                        client.sendall(data)
+                        client.sendall(self._noisy(data))
                         continue
                     harm = self._harm_in(data)
                     if not harm:
@@ -135,36 +196,56 @@ class FaultProxy:
                     elif self._do(harm, data, client, server):
                         return
 
-    def _do(self, harm: str, data: bytes, client: socket.socket, server: socket.socket) -> bool:
+    def _do(self, harm: _Harm, data: bytes, client: socket.socket, server: socket.socket) -> bool:
         """True: the connection has ended."""
-        if harm == "drop":
+        if harm.name in ("drop", "zombie"):
             _reset(client)
-        elif harm == "zombie":
-            _reset(client)
+        if harm.name == "zombie":
             self.fired.set()
             self._release.wait(30)
             server.sendall(data)
             server.recv(65536)
-        elif harm == "stall":
-            server.sendall(data)
+        elif harm.name in ("stall", "swallow"):
+            if harm.name == "stall":
+                server.sendall(data)
             self.fired.set()
             self._release.wait(30)
-        else:
+        elif harm.name == "late":
+            self.fired.set()
+            time.sleep(harm.seconds)
             server.sendall(data)
-            answer = server.recv(65536)
-            if harm == "lose":
-                _reset(client)
-            elif harm == "cut":
-                client.sendall(answer[: len(answer) // 2])
-                _reset(client)
-            elif harm == "corrupt":
-                client.sendall(b"X" + answer[1:])
-            elif harm == "drip":
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                for i in range(len(answer)):
-                    client.sendall(answer[i : i + 1])
-            elif harm == "delay":
-                time.sleep(self._seconds)
-                client.sendall(answer)
+        elif harm.name == "garbage":
+            client.sendall(harm.data)
+            client.shutdown(socket.SHUT_WR)
+        elif harm.name == "half":
+            server.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            self.fired.set()
+            while rest := client.recv(65536):
+                server.sendall(rest)
+        elif harm.name in ("cut", "corrupt", "drip") and harm.side == "request":
+            self._spoil(harm, data, server, client)
+        elif harm.name != "drop":
+            server.sendall(data)
+            self._answer(harm, server.recv(65536), client, server)
         self.fired.set()
-        return harm not in ("corrupt", "drip", "delay")
+        return harm.name not in ("corrupt", "drip", "delay", "late")
+
+    def _answer(self, harm: _Harm, answer: bytes, client: socket.socket, server: socket.socket) -> None:
+        if harm.name == "lose":
+            _reset(client)
+        elif harm.name == "delay":
+            time.sleep(harm.seconds)
+            client.sendall(answer)
+        elif harm.name != "close":
+            self._spoil(harm, answer, client, client)
+
+    def _spoil(self, harm: _Harm, data: bytes, to: socket.socket, client: socket.socket) -> None:
+        if harm.name == "drip":
+            _drip(to, data)
+        elif harm.name == "cut":
+            to.sendall(data[: len(data) // 2 if harm.at is None else harm.at])
+            _reset(client)
+        else:
+            at = (harm.at or 0) % len(data)
+            to.sendall(data[:at] + (b"Y" if data[at : at + 1] == b"X" else b"X") + data[at + 1 :])
