@@ -5,99 +5,21 @@ The actor is in this process, behind a proxy that does the harm; the oracle look
 
 from __future__ import annotations
 
-import hashlib
-import threading
 import time
 from collections.abc import Iterator
 
 import heroq
 import pytest
-from support import lua
 from support.faultproxy import FaultProxy
+from support.faults import OPTIONS, H, Runner, enqueue, load_scripts, nothing_left, output, word_of
 from support.server import Server, wait_until
-
-Q = "hero:q:work:type:fault"
-H = f"{{{Q}}}"
-OPTIONS = {
-    "lease": "600ms",
-    "recheck": "100ms",
-    "handoff_grace": "200ms",
-    "backoff": "50ms",
-    "block": "200ms",
-    "op_timeout": "300ms",
-    "connect_timeout": "1s",
-    "retries": 1,
-    "max_recoveries": 5,
-    "log": "off",
-}
-
-
-class Runner:
-    """An actor and the thread that runs what it takes; how often each id was run."""
-
-    def __init__(self, url: str, **options: str | int) -> None:
-        self.actor = heroq.Actor(url, types="fault", **{**OPTIONS, **options})
-        self.runs: list[tuple[str, int]] = []
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
-
-    def _run(self) -> None:
-        for job in self.actor:
-            self.runs.append((job.id, job.attempt))
-            try:
-                if job.text == "fail once" and job.attempt == 1:
-                    job.fail("not yet")
-                elif job.text == "release once" and job.attempt == 1:
-                    job.release()
-                else:
-                    job.finish(f"done {job.id}")
-            except heroq.SettledError:
-                pass  # the lease went meanwhile: another run has it
-
-    def close(self) -> None:
-        self.actor.close(grace=0)
-        self.thread.join(10)
 
 
 @pytest.fixture
 def proxy(server: Server) -> Iterator[FaultProxy]:
-    for name in lua.names():
-        server.command("SCRIPT", "LOAD", lua.load(name))
+    load_scripts(server)
     with FaultProxy(server.port) as made:
         yield made
-
-
-def word_of(command: str) -> str:
-    if command.isupper():
-        return command
-    return hashlib.sha1(lua.load(command).encode()).hexdigest()
-
-
-def enqueue(server: Server, job_id: str, script: str = "run") -> None:
-    with server.connect() as link:
-        link.call(
-            "HSET",
-            f"hero:job:{job_id}",
-            "script",
-            script,
-            "status",
-            "dispatched",
-            "hq_reply_to",
-            "hero:q:reply:" + job_id,
-        )
-        link.call("LPUSH", Q, job_id)
-
-
-def output(server: Server, job_id: str) -> bytes | None:
-    answer: bytes | None = server.command("HGET", f"hero:job:{job_id}", "output")
-    return answer
-
-
-def nothing_left(server: Server) -> bool:
-    with server.connect() as link:
-        sizes = [link.call("LLEN", key) for key in (Q, f"{H}:handoff")]
-        sizes += [link.call("ZCARD", f"{H}:{name}") for name in ("leases", "delayed", "dead")]
-        return not any(sizes) and link.call("HLEN", f"{H}:holders") == 0
 
 
 LOST = ["BLMOVE", "take", "claim", "finish", "reply", "done"]
