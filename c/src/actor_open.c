@@ -170,6 +170,7 @@ static heroq_actor *make(heroq_client *client, const char *actor_id) {
   hq_list_init(&a->work);
   hq_list_init(&a->done);
   hq_list_init(&a->sure);
+  hq_list_init(&a->ill);
   hq_list_init(&a->fresh);
   hq_waitq_init(&a->takers);
   hq_waitq_init(&a->syncers);

@@ -389,6 +389,7 @@ static void step(heroq_actor *a) {
     check_conn(a, now);
     check_sources(a, now);
     hq_tend_timeouts(a, now);
+    hq_settle_ill(a, now);
     if (a->config.strict && !a->connected) hq_tend_strict(a, now);
     hq_take_surplus(a, now);
     check_drain(a, now);
@@ -430,6 +431,7 @@ static uint32_t prepare(void *self, struct pollfd *fds, uint32_t cap, int64_t *d
     timer(a, &at, due > a->hold_until ? due : a->hold_until);
     timer(a, &at, a->hold_until);
     if (a->suspect_since) timer(a, &at, a->suspect_since + a->config.lease);
+    if (a->ill.first) timer(a, &at, a->ill_until);
     if ((a->asks || a->intents || a->work.first || a->done.first || a->sure.first) && a->hold_until <= a->stepped_at)
       at = a->stepped_at;
   }
@@ -484,6 +486,7 @@ static void ended(void *self) {
   drop_list(&a->work);
   drop_list(&a->done);
   drop_list(&a->sure);
+  drop_list(&a->ill);
   drop_list(&a->fresh);
   for (uint32_t i = 0; i < a->sources; i++) {
     hq_source *s = &a->source[i];

@@ -216,6 +216,8 @@ struct heroq_actor {
   hq_list work; /* a command each is due */
   hq_list done; /* DONE is due */
   hq_list sure; /* WAIT is due */
+  hq_list ill;  /* a key of their queue has a wrong type: sent again at ill_until */
+  int64_t ill_until;
   hq_intent *intents;
   hq_list fresh; /* claimed in this turn, not yet with the takers */
   hq_ask *ask;   /* single questions about a job, lost with the connection and asked again by the next BEAT */
@@ -247,6 +249,7 @@ void hq_actor_unref(heroq_actor *a);
 
 /* ---- engine_take.c ---- */
 #define HQ_SURPLUS_MS 100    /* a ready job that nobody waits for goes back after this */
+#define HQ_LOOK_MS 1000      /* a queue that is paused, or ill, is looked at again after this */
 #define HQ_FD_SURPLUS_MS 500 /* and one that the fd told of: its host is busy with something else */
 int32_t hq_take_room(heroq_actor *a, int64_t now); /* takes the lock */
 void hq_take_put(heroq_actor *a, int64_t now);     /* appends TAKE or LPOP */
@@ -276,6 +279,7 @@ void hq_settle_again(hq_held *h, int64_t delay, int why, int64_t max,
                      int64_t seq); /* stage RETRY, into the work list */
 void hq_settle_bury(hq_held *h, const char *reason);
 void hq_settle_work(heroq_actor *a, hq_held *h, int stage);
+void hq_settle_ill(heroq_actor *a, int64_t now); /* those whose time has come again */
 
 /* ---- engine_intents.c ---- */
 void hq_intents_put(heroq_actor *a);

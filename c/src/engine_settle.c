@@ -344,15 +344,38 @@ static void pushed_back(hq_held *h) {
   hq_held_drop(h);
 }
 
+/* A key of one queue has a wrong type. That queue waits until somebody removes it, the others go on. */
+static void wait_for_queue(hq_held *h) {
+  heroq_actor *a = h->actor;
+  int64_t until = hq_mono_ms() + HQ_LOOK_MS;
+  if (!a->ill.first) a->ill_until = until;
+  h->source->look_at = until;
+  hq_list_push(&a->ill, h);
+}
+
+void hq_settle_ill(heroq_actor *a, int64_t now) {
+  if (!a->ill.first || now < a->ill_until) return;
+  hq_list again;
+  hq_list_init(&again);
+  hq_list_splice(&again, &a->ill);
+  for (hq_held *h; (h = hq_list_pop(&again));) hq_settle_work(a, h, h->stage);
+}
+
 /* Errors that time may heal: the command is sent again after a pause. */
 static bool wait_for_server(hq_held *h, const hq_reply *r) {
   heroq_actor *a = h->actor;
   heroq_error err;
-  heroq_status code = hq_reply_to_error(r, h->job_key, &err);
   bool job_slot = h->stage != HQ_ST_RETRY && h->stage != HQ_ST_BURY && h->stage != HQ_ST_LOOK;
-  if (code == HEROQ_OK || (job_slot && (code == HEROQ_E_WRONG_TYPE || code == HEROQ_E_SERVER))) return false;
+  const char *key = h->stage == HQ_ST_REPLY ? h->reply_to.p : job_slot ? h->job_key : h->source->keys.key[HQ_Q].p;
+  heroq_status code = hq_reply_to_error(r, key, &err);
+  bool for_good = job_slot && (code == HEROQ_E_WRONG_TYPE || code == HEROQ_E_SERVER);
+  if (code == HEROQ_OK || (for_good && h->stage != HQ_ST_REPLY)) return false;
   hq_client_event(a->client, HQ_WARNING, code, "%s", err.text);
-  if (h->stage == HQ_ST_REPLY && code == HEROQ_E_WRONG_TYPE) return false;
+  if (for_good) return false; /* no reply; who waits reads the hash */
+  if (code == HEROQ_E_WRONG_TYPE) {
+    wait_for_queue(h);
+    return true;
+  }
   hq_engine_hold(a, r);
   hq_settle_work(a, h, h->stage);
   return true;
@@ -380,14 +403,17 @@ void hq_settle_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
 
 void hq_settle_done_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   heroq_error err;
-  bool again_later = hq_reply_to_error(r, item->source->keys.key[HQ_Q_HOLDERS].p, &err) != HEROQ_OK;
+  bool again_later = hq_reply_to_error(r, item->source->keys.key[HQ_Q].p, &err) != HEROQ_OK;
+  bool ill = err.code == HEROQ_E_WRONG_TYPE;
   if (again_later) {
-    hq_client_event(a->client, HQ_WARNING, err.code, "%s", err.text);
-    hq_engine_hold(a, r);
+    hq_client_event(a->client, HQ_WARNING, err.code, "done: %s", err.text);
+    if (!ill) hq_engine_hold(a, r);
   }
   for (uint32_t i = 0; i < item->count; i++) {
     hq_held *h = a->listed[item->first + i];
-    if (again_later)
+    if (ill)
+      wait_for_queue(h);
+    else if (again_later)
       hq_settle_work(a, h, HQ_ST_DONE);
     else
       hq_held_drop(h);

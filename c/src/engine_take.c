@@ -9,7 +9,6 @@
 #define AHEAD_MS 10      /* so much work is taken ahead, by the rate of takes */
 #define RATE_STALE_MS 50 /* without a take for so long nothing is taken ahead */
 #define TAKE_MOST 127    /* with a handoff id it is 128: what unpack and the script bear */
-#define LOOK_MS 1000
 
 static const hq_slice no_token = {"", 0}; /* canonical */
 
@@ -207,7 +206,7 @@ static void take_failed(hq_source *s, const hq_reply *r) {
   heroq_status code = hq_reply_to_error(r, s->keys.key[HQ_Q].p, &err);
   hq_client_event(a->client, HQ_WARNING, code, "take: %s", err.text);
   /* out of memory, or an ill queue: the others go on, and so do results */
-  s->look_at = hq_mono_ms() + (code == HEROQ_E_WRONG_TYPE ? LOOK_MS : hq_backoff(&s->take_step, 50, 5000));
+  s->look_at = hq_mono_ms() + (code == HEROQ_E_WRONG_TYPE ? HQ_LOOK_MS : hq_backoff(&s->take_step, 50, 5000));
   if (a->drain_seen) free_slice(&s->handoff_id); /* the reaper returns it */
   if (code != HEROQ_E_WRONG_TYPE && !hq_reply_is_error(r, "OOM")) hq_engine_hold(a, r);
 }
@@ -236,7 +235,7 @@ void hq_take_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   bool had_handoff = s->handoff_id.p;
   free_slice(&s->handoff_id);
   s->paused = word == HQ_TAKE_PAUSED;
-  s->look_at = s->paused ? hq_mono_ms() + LOOK_MS : 0;
+  s->look_at = s->paused ? hq_mono_ms() + HQ_LOOK_MS : 0;
   s->take_step = 0;
   for (uint32_t i = 0; i < got; i++) {
     hq_idtok pair = hq_get_pair(r, 1, i);
@@ -269,7 +268,7 @@ void hq_take_unblocked(hq_source *s, const hq_reply *r) {
     if (!hq_reply_is_error(r, "UNBLOCKED")) refused(s);
     if (!hq_reply_is_error(r, "UNBLOCKED")) hq_client_event(a->client, HQ_WARNING, code, "blocked take: %s", err.text);
     if (wrong_type)
-      s->look_at = hq_mono_ms() + LOOK_MS;
+      s->look_at = hq_mono_ms() + HQ_LOOK_MS;
     else { /* a role change or a refusal: a new connection finds out */
       hq_conn_close(s->conn);
       s->conn = NULL;

@@ -209,7 +209,7 @@ static void beat_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) 
   hq_beat beat;
   if (!hq_get_beat(r, &beat)) {
     heroq_error err;
-    hq_reply_to_error(r, s->keys.key[HQ_Q_LEASES].p, &err);
+    hq_reply_to_error(r, s->keys.key[HQ_Q].p, &err);
     hq_client_event(a->client, HQ_WARNING, err.code, "heartbeat: %s", err.text);
     a->beat_at = hq_mono_ms() + a->config.beat / 4 + 1;
     return;
@@ -274,6 +274,10 @@ static void mine_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) 
 
 static void reap_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   hq_source *s = item->source;
+  heroq_error err;
+  /* it looks at all keys of the queue: the one that tells which of them is wrong */
+  if (hq_reply_to_error(r, s->keys.key[HQ_Q].p, &err) == HEROQ_E_WRONG_TYPE)
+    hq_client_event(a->client, HQ_WARNING, err.code, "reap: %s", err.text);
   for (uint32_t i = 0; 2 * i + 3 < hq_reply_count(r); i++) {
     hq_idtok pair = hq_get_pair(r, 2, i);
     if (!pair.id.p || !pair.token.p) continue;

@@ -57,7 +57,12 @@ for _, id in ipairs(call('LRANGE', handoff, -batch, -1)) do
   if not s then
     call('ZADD', seen, now, id)
   elseif now - tonumber(s) >= grace then
-    call('RPUSH', Q, id)
+    if id == '' then -- no TAKE can name it: from Q it would come back here
+      call('ZADD', dead, now, id)
+      call('HSET', reasons, id, 'bad_id')
+    else
+      call('RPUSH', Q, id)
+    end
     call('LREM', handoff, -1, id)
     call('ZREM', seen, id)
     back = back + 1
