@@ -256,6 +256,8 @@ heroq_status heroq_actor_stats(heroq_actor *self, heroq_record **out, heroq_erro
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "out is NULL");
   heroq_record *r = hq_record_new();
   int64_t starved = starved_ms(self);
+  int64_t paused = 0;
+  for (uint32_t i = 0; i < self->sources; i++) paused += atomic_load(&self->source[i].paused);
   pthread_mutex_lock(&self->lock);
   hq_record_add_text(r, "actor", self->name);
   hq_record_add_text(r, "actor_id", self->actor_id);
@@ -279,6 +281,7 @@ heroq_status heroq_actor_stats(heroq_actor *self, heroq_record **out, heroq_erro
   hq_record_add_int(r, "starved", starved);
   hq_record_add_int(r, "since_last_take", self->last_take_ms ? hq_mono_ms() - self->last_take_ms : -1);
   hq_record_add_int(r, "draining", self->draining);
+  hq_record_add_int(r, "paused", paused);
   pthread_mutex_unlock(&self->lock);
   return hq_record_finish(r, out, err);
 }

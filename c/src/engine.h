@@ -80,12 +80,12 @@ struct hq_source {
   hq_conn *conn;
   hq_batch batch;
   int64_t connect_at, connect_step, take_step;
-  _Atomic int64_t
-      refused_since; /* the server answers takes with errors since then; 0: it does not. Read by any thread */
-  bool blocked;      /* BLMOVE or BLPOP is under way */
-  bool maybe_more;   /* the last take brought all it asked for, or nobody has asked yet */
-  bool taking;       /* TAKE is in the pipeline */
-  bool paused;
+  bool blocked;    /* BLMOVE or BLPOP is under way */
+  bool maybe_more; /* the last take brought all it asked for, or nobody has asked yet */
+  bool taking;     /* TAKE is in the pipeline */
+  /* read by any thread: the server answers takes with errors since then, 0 it does not; the queue is paused */
+  _Atomic int64_t refused_since;
+  atomic_bool paused;
   hq_slice handoff_id;                           /* owned; what the blocked command brought */
   int64_t look_at;                               /* paused: when to ask again */
   int64_t reap_at, promote_at, seen_at, mine_at; /* mine_at HQ_NEVER: no TAKE is in doubt */

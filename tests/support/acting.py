@@ -40,6 +40,7 @@ class Runner:
         self.runs: list[tuple[str, int]] = []
         self._said: list[str] = []
         self._handler = handler
+        self._failure: Exception | None = None
         settings = {**OPTIONS, **options}
         self.client = heroq.Client(url, **settings)
         self.actor = heroq.Actor(self.client, types=types, **settings)
@@ -53,6 +54,9 @@ class Runner:
                 self._handler(job)
             except heroq.SettledError:
                 pass  # the lease went meanwhile: another run has it
+            except Exception as error:  # a handler's own check: told by close
+                self._failure = error
+                job.release()
 
     def said(self) -> list[str]:
         """The texts of all warnings and errors so far."""
@@ -68,6 +72,9 @@ class Runner:
         self.actor.close(grace)
         self._thread.join(10)
         self.client.close()
+        failure, self._failure = self._failure, None
+        if failure:
+            raise failure
 
     def __enter__(self) -> Self:
         return self

@@ -48,7 +48,7 @@ HEROQ_API heroq_status heroq_actor_next_event(heroq_actor *self, int64_t timeout
                                               heroq_call *call, heroq_error *err);
 HEROQ_API int32_t heroq_actor_event_fd(heroq_actor *self);
 /** Since the actor was opened: taken, finished, failed, retried, released, buried, lost, stale, connects. Now: out, stuck,
- *  ahead, held, unsettled, pending_bytes, waiting (threads in take), connected, draining; since_last_take (ms, -1 never);
+ *  ahead, held, unsettled, pending_bytes, waiting (threads in take), connected, draining, paused (queues); since_last_take (ms, -1 never);
  *  starved: for how many ms the server has been answering takes with errors though it is connected, 0 if it does not. */
 HEROQ_API heroq_status heroq_actor_stats(heroq_actor *self, heroq_record **out, heroq_error *err);
 /** Returns at once: no job comes out any more, handlers see HEROQ_STOP_DRAIN, jobs taken ahead go back, after grace_ms
