@@ -3,74 +3,33 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
-from world import CTL, QUEUES, TERMINAL, Link, World, hash_of, key
+from world import CTL, QUEUES, TERMINAL, Link, World, hash_of, key, oracle
 
-# Counts jobs, and names those that break a rule by themselves. KEYS: lists and sorted sets that hold ids.
-LOOK = """
-local seen, ended, lost, badout, stray, ttls, dead = {}, 0, {}, {}, {}, {}, {}
-for _, k in ipairs(KEYS) do
-  local list = redis.call('TYPE', k).ok == 'list'
-  for _, x in ipairs(redis.call(list and 'LRANGE' or 'ZRANGE', k, 0, -1)) do seen[x] = true end
-end
-for _, k in ipairs(redis.call('KEYS', 'hero:job:j*')) do
-  local status, output, token, script, buried, queue =
-    unpack(redis.call('HMGET', k, 'status', 'output', 'hq_token', 'script', 'hq_dead', 'hq_queue'))
-  local id, ttl = string.sub(k, 10), redis.call('PTTL', k)
-  local ends = status == 'finished' or status == 'error'
-  if ends then
-    ended = ended + 1
-  else
-    if output then table.insert(stray, id) end
-    if not seen[id] then table.insert(lost, id) end
-  end
-  if status == 'finished' and string.sub(output or '', 1, 4) == 'out:'
-    and output ~= 'out:' .. (token or '') .. ':' .. (script or '') then table.insert(badout, id) end
-  if ends ~= (ttl >= 0) then table.insert(ttls, id) end
-  if buried then
-    table.insert(dead, id)
-    table.insert(dead, queue)
-  end
-end
-return {ended, lost, badout, stray, ttls, dead}
-"""
+# What the actors here write: out:TOKEN:GENERATION.
+OLD_RUN = "string.sub(output, 1, 4) == 'out:' and output ~= 'out:' .. token .. ':' .. script"
+LEFT_OVER = ("Q", "handoff", "leases", "holders", "delayed", "stops")  # foreign actors leave more (2.9)
 
 
-@dataclass
-class Look:
-    lost: set[str]  # I1
-    buried: list[tuple[str, str]]  # jobs whose hash says that they are in dead, and the queue
-
-
-def look(world: World, link: Link) -> Look:
-    keys = [key(q, name) for q in QUEUES for name in ("Q", "handoff", "leases", "delayed", "dead")]
-    _, lost, badout, stray, ttls, dead = link("EVAL", LOOK, len(keys), *keys)
-    for ids, what in (
-        (badout, "output of a stale run"),
-        (stray, "output on a hash that is not terminal"),
-        (ttls, "ttl on a living hash, or none on an ended one"),
-    ):
+def look(world: World, link: Link) -> oracle.Look:
+    """Notes what breaks a rule; what foreign actors did to their jobs is their affair."""
+    seen = oracle.look(link, QUEUES, "j*", OLD_RUN)
+    for what, ids in seen.breaches():
         for id in ids:
             if id not in world.foreign:
                 world.violation(what, id)
     for queue in QUEUES:
-        same_ids(world, link, queue, "holders", "leases")
-        same_ids(world, link, queue, "reasons", "dead")
-    gone = {id for id in lost if id not in world.foreign and id not in world.excused}
-    return Look(gone, list(zip(dead[::2], dead[1::2], strict=True)))
+        for what, differing in oracle.different_ids(link, queue):
+            world.violation(what, differing)
+    return seen
 
 
-def same_ids(world: World, link: Link, queue: str, of_hash: str, of_zset: str) -> None:
-    both = "return {redis.call('HKEYS', KEYS[1]), redis.call('ZRANGE', KEYS[2], 0, -1)}"
-    a, b = link("EVAL", both, 2, key(queue, of_hash), key(queue, of_zset))
-    if set(a) != set(b):
-        world.violation(f"{of_zset} and {of_hash} differ", set(a) ^ set(b))
+def lost(world: World, seen: oracle.Look) -> set[str]:
+    return {id for id in seen.lost if id not in world.foreign and id not in world.excused}
 
 
 def left_over(link: Link) -> dict[str, int]:
-    size = {"Q": "LLEN", "handoff": "LLEN", "leases": "ZCARD", "holders": "HLEN", "delayed": "ZCARD", "stops": "ZCARD"}
-    return {name: sum(link(command, key(q, name)) for q in QUEUES) for name, command in size.items()}
+    return oracle.left_over(link, QUEUES, LEFT_OVER)
 
 
 def final(world: World, link: Link) -> tuple[int, int]:
@@ -80,13 +39,14 @@ def final(world: World, link: Link) -> tuple[int, int]:
         link(*world.on_job("settle", id, "output", link("HGET", hash_of(id), "output") or ""))
     time.sleep(0.5)
     seen = look(world, link)
-    for id in seen.lost:
+    gone = lost(world, seen)
+    for id in gone:
         world.violation("lost", id)
     ended = every_job(world, link)
     for queue in QUEUES:
         dead_letters(world, link, queue, seen)
     stops_and_results(world, link)
-    return ended, len(seen.lost)
+    return ended, len(gone)
 
 
 def every_job(world: World, link: Link) -> int:
@@ -107,7 +67,7 @@ def every_job(world: World, link: Link) -> int:
     return ended
 
 
-def dead_letters(world: World, link: Link, queue: str, seen: Look) -> None:
+def dead_letters(world: World, link: Link, queue: str, seen: oracle.Look) -> None:
     for name in ("recoveries", "missing"):
         left = [id for id in link("HKEYS", key(queue, name)) if id not in world.foreign]
         if left:

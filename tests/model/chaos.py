@@ -46,7 +46,7 @@ def simulate(world: World, seconds: float) -> str:
     history: collections.deque[set[str]] = collections.deque(maxlen=4)
     while time.time() < end:
         time.sleep(0.4)
-        history.append(audit.look(world, link).lost)
+        history.append(audit.lost(world, audit.look(world, link)))
         # A requeue is several steps: only a loss that is seen four times counts.
         if len(history) == 4:
             for id in set.intersection(*history):
@@ -57,11 +57,10 @@ def simulate(world: World, seconds: float) -> str:
     for queue in QUEUES:
         link("HDEL", key(queue, "meta"), "paused")
     end = time.time() + 30
-    while time.time() < end and any(audit.left_over(link).values()):
+    while time.time() < end and audit.left_over(link):
         time.sleep(0.3)
     for name, n in audit.left_over(link).items():
-        if n:
-            world.violation("left over in " + name, n)
+        world.violation("left over in " + name, n)
     ended, lost = audit.final(world, link)
     audit.ctl_list(world, link)
     world.stop = True

@@ -12,7 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support import lua
+from support import lua, oracle
 from support.server import Connection, Server
 
 # ms, but BLOCK, BEAT and UNSETTLED in seconds. UNSETTLED is the second of part 1, after which an output or a reply
@@ -23,7 +23,7 @@ Q1 = "hero:q:work:type:osis"
 Q2 = Q1 + ":group:g"
 QUEUES = (Q1, Q2)
 CTL = "hero:q:ctl:type:osis"
-TERMINAL = ("finished", "error")
+TERMINAL = oracle.TERMINAL
 
 # mode: script, what its text says, what it says then, …
 PATCHES: dict[str, tuple[str, ...]] = {
@@ -103,17 +103,11 @@ class Link:
         self.send, self.read_raw = self._connection.send, self._connection.read
 
     def read(self) -> Any:
-        return _text(self._connection.read())
+        return oracle.text(self._connection.read())
 
     def __call__(self, *argv: Any) -> Any:
         self.send(*argv)
         return self.read()
-
-
-def _text(answer: Any) -> Any:
-    if isinstance(answer, bytes):
-        return answer.decode("latin1")
-    return [_text(x) for x in answer] if isinstance(answer, list) else answer
 
 
 def key(queue: str, name: str) -> str:
@@ -166,17 +160,17 @@ class World:
     def _load(self) -> None:
         link, self._sha = self.link(), {}
         for name in lua.names():
-            text = lua.load(name)
+            code = lua.load(name)
             patches = [ALWAYS[name]] if name in ALWAYS else []
             script, *pairs = PATCHES.get(self.mode, ("",))
             if script == name:
                 patches += zip(pairs[::2], pairs[1::2], strict=True)
             for old, new in patches:
-                if old not in text:
+                if old not in code:
                     sys.exit(f"{name}.lua does not say {old!r}")
-                text = text.replace(old, new)
-            self._sha[name] = hashlib.sha1(text.encode()).hexdigest()
-            link("SCRIPT", "LOAD", text)
+                code = code.replace(old, new)
+            self._sha[name] = hashlib.sha1(code.encode()).hexdigest()
+            link("SCRIPT", "LOAD", code)
 
     def link(self) -> Link:
         return Link(self.server.port)
