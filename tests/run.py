@@ -25,7 +25,10 @@ SERVERS = ("redis", "valkey")
 
 @dataclass(frozen=True)
 class Tier:
-    """`both`: run on each server; else on the first one asked for. `sanitized`: makes sense with asan and tsan."""
+    """`both`: run on each server; else on the first one asked for. `sanitized`: makes sense with asan and tsan.
+
+    `full`: small among all tiers, in full size by name: its tests see HEROQ_<TIER>_FULL=1.
+    """
 
     text: str
     folders: tuple[str, ...] = ()
@@ -33,13 +36,16 @@ class Tier:
     both: bool = False
     sanitized: bool = True
     default: bool = True
+    full: bool = False
 
 
 TIERS = {
     "unit": Tier("C, no server", ctest=True),
     "redis": Tier("C and the Lua scripts against a private server", ("redis", "model"), ctest=True, both=True),
     "guide": Tier("the guide's lines, with redis-cli and foreign programs", ("guide",), both=True),
-    "fault": Tier("crashes, lost connections, restarts (smoke)", ("fault",)),
+    "fault": Tier(
+        "crashes, lost connections, restarts (smoke; by name: 10,000 jobs, 1,000 kills)", ("fault",), full=True
+    ),
     "cross": Tier("every language with every other (smoke)", ("cross",)),
     "install": Tier("the examples against the installed library", ("install",), sanitized=False),
     "abi": Tier("exported symbols, headers, SWIG in eight languages", ("abi",), sanitized=False),
@@ -47,6 +53,9 @@ TIERS = {
     "bench": Tier("benchmarks; by name only", ("bench",), sanitized=False, default=False),
     "soak": Tier("long runs; by name only", ("soak",), default=False),
 }
+
+BY_NAME = """A tier that is named on the command line runs in full size: HEROQ_FAULT_FULL=1 is set for the tests of
+fault. Set it yourself for the full size among all tiers, or with pytest alone."""
 
 
 @dataclass
@@ -85,9 +94,10 @@ def say(text: str) -> None:
 
 
 class Run:
-    def __init__(self, preset: str, servers: Sequence[str]) -> None:
+    def __init__(self, preset: str, servers: Sequence[str], named: Sequence[str]) -> None:
         self.preset = preset
         self.servers = servers
+        self.named = named
         self.build = ROOT / "build" / preset
         self.reports = ROOT / "build" / "reports" / preset
         self.results = Results()
@@ -148,6 +158,8 @@ class Run:
             "HEROQ_BUILD_DIR": str(self.build),
             "PATH": f"{self.venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
         }
+        if TIERS[tier].full and tier in self.named:
+            environment[f"HEROQ_{tier.upper()}_FULL"] = "1"
         argv: list[str | Path] = [self.venv / "bin/python", "-m", "pytest", "-q", "--color=auto", "--durations=5"]
         argv += ["--junitxml={report}", *folders]
         self.step(name, argv, environment)
@@ -208,7 +220,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="tests/run.sh",
         description="Installs what the tests need, builds, runs the tiers.",
-        epilog=f"tiers:\n{lines}",
+        epilog=f"tiers:\n{lines}\n\n{BY_NAME}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("tiers", metavar="TIER", nargs="*", help="default: all but bench and soak")
@@ -218,6 +230,7 @@ def main() -> int:
         choices=("debug", "release", "asan", "tsan"),
         help="how the C code is built; default: release for bench, else debug",
     )
+    parser.add_argument("--seconds", type=int, help="of the soak; default: HEROQ_SOAK_SECONDS, else 600")
     arguments = parser.parse_args()
     unknown = [tier for tier in arguments.tiers if tier not in TIERS]
     if unknown:
@@ -226,11 +239,13 @@ def main() -> int:
         name for name, tier in TIERS.items() if tier.default
     ]
 
+    if arguments.seconds:
+        os.environ["HEROQ_SOAK_SECONDS"] = str(arguments.seconds)
     preset = arguments.preset or ("release" if tiers == ["bench"] else "debug")
 
     adopt_orphans()
     started = time.monotonic()
-    run = Run(preset, [arguments.server] if arguments.server else SERVERS)
+    run = Run(preset, [arguments.server] if arguments.server else SERVERS, arguments.tiers)
     results = run.results
     try:
         run.run(tiers)

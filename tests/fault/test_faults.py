@@ -5,81 +5,22 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import heroq
 import pytest
+from support.crew import LEASE, MAX_STARTS, Crew, Q, seeded
 from support.server import Server, wait_until
 
-LEASE = 0.6
-OPTIONS = ["lease=600ms", "recheck=200ms", "handoff_grace=300ms", "backoff=100ms", "block=200ms"]
-PROGRAM = Path(__file__).with_name("actor.py")
-Q = "hero:q:work:type:fault"
-
-
-class World:
-    """Actors on one server, their ledger, and the oracle."""
-
-    def __init__(self, server: Server, folder: Path) -> None:
-        self.server, self.folder = server, folder
-        self.ledger = folder / "ledger"
-        self.ledger.touch()
-        self.actors: list[subprocess.Popen[bytes]] = []
-        self.kills = 0
-
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
-        actor = subprocess.Popen([sys.executable, str(PROGRAM), self.server.url, str(self.ledger), *OPTIONS, *options])
-        self.actors.append(actor)
-        return actor
-
-    def kill(self, actor: subprocess.Popen[bytes]) -> None:
-        actor.kill()
-        actor.wait()
-        self.actors.remove(actor)
-        self.kills += 1
-
-    def revive(self) -> None:
-        for actor in [a for a in self.actors if a.poll() is not None]:
-            self.actors.remove(actor)
-            self.kills += 1
-            self.start()
-
-    def lines(self, what: str, job_id: str | None = None) -> list[list[str]]:
-        found = [line.split() for line in self.ledger.read_text().splitlines()]
-        return [line for line in found if line[0] == what and (job_id is None or line[1] == job_id)]
-
-    def status(self, job_id: str) -> bytes | None:
-        answer: bytes | None = self.server.command("HGET", f"hero:job:{job_id}", "status")
-        return answer
-
-    def all_terminal(self, ids: list[str]) -> bool:
-        with self.server.connect() as link:
-            for job_id in ids:
-                link.send("HGET", f"hero:job:{job_id}", "status")
-            return all(status in (b"finished", b"error") for status in [link.read() for _ in ids])
-
-    def nothing_left(self) -> bool:
-        sizes: list[Any] = [self.server.command("LLEN", Q), self.server.command("LLEN", f"{{{Q}}}:handoff")]
-        sizes += [self.server.command("ZCARD", f"{{{Q}}}:{name}") for name in ("leases", "delayed")]
-        sizes.append(self.server.command("HLEN", f"{{{Q}}}:holders"))
-        return not any(sizes)
-
-    def close(self) -> None:
-        for actor in self.actors:
-            actor.send_signal(signal.SIGCONT)
-            actor.kill()
-            actor.wait()
+Record = Callable[..., None]
+FULL = bool(os.environ.get("HEROQ_FAULT_FULL"))  # tests/run.sh fault
 
 
 @pytest.fixture
-def world(server: Server, tmp_path: Path) -> Iterator[World]:
-    made = World(server, tmp_path)
+def world(server: Server, tmp_path: Path) -> Iterator[Crew]:
+    made = Crew(server, tmp_path)
     yield made
     made.close()
 
@@ -89,7 +30,7 @@ def submit(server: Server, *scripts: str) -> list[str]:
         return sup.submit_many(scripts, script_type="fault")
 
 
-def test_1_kill9_mid_job(world: World) -> None:
+def test_1_kill9_mid_job(world: Crew) -> None:
     gate = world.folder / "gate"
     first = world.start()
     (job_id,) = submit(world.server, f"wait {gate}")
@@ -106,31 +47,60 @@ def test_1_kill9_mid_job(world: World) -> None:
     wait_until(world.nothing_left)
 
 
-def test_1_kill9_everywhere(world: World) -> None:
-    seed = int(os.environ.get("HEROQ_SEED", random.randrange(10**6)))
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    for _ in range(3):
-        world.start()
-    ids: list[str] = []
-    end = time.monotonic() + 15
-    while time.monotonic() < end:
-        ids += submit(world.server, *[f"ok {i}" for i in range(chance.randrange(1, 60))])
-        time.sleep(chance.uniform(0.05, 0.25))  # the moment of the kill is the test's input
-        world.kill(chance.choice(world.actors))
-        world.start()
-    wait_until(lambda: world.revive() or world.all_terminal(ids), seconds=40, what="every acknowledged job ends")
-    starts = Counter((line[1], line[2]) for line in world.lines("start"))
-    assert max(starts.values()) == 1, "two runs with the same attempt"
-    wait_until(world.nothing_left, seconds=15)
-    statuses = Counter(world.status(job_id) for job_id in ids)
-    print(f"{len(ids)} jobs, {world.kills} kills, {len(starts)} starts, {dict(statuses)}")
-    for job_id in ids:
-        if world.status(job_id) == b"error":  # killed with its actor too often: buried, never lost
-            assert world.server.command("ZSCORE", f"{{{Q}}}:dead", job_id) is not None
+# jobs, kills, of them kills of the server (with appendfsync always), seconds
+SIZE = (10_000, 1_000, 10, 60) if FULL else (300, 40, 2, 5)
 
 
-def test_12_poison_pill(world: World) -> None:
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("persistence", ["memory", "aof"])
+@pytest.mark.parametrize("kind", ["redis", "valkey"])
+def test_1_kill9_everywhere(
+    new_server: Callable[..., Server], tmp_path: Path, record: Record, kind: str, persistence: str
+) -> None:
+    """Actors in C and Python and producers die at any moment; with an AOF the server does too."""
+    jobs, kills, server_kills, seconds = SIZE
+    chance = seeded()
+    server = new_server(
+        *(["--appendonly", "yes", "--appendfsync", "always"] if persistence == "aof" else []), kind=kind
+    )
+    crew = Crew(server, tmp_path)
+    try:
+        for language in ("c", "c", "c", "c", "python", "python"):
+            crew.start("reply=always", "prefetch=4", language=language)
+        for _ in range(2):
+            crew.start_producer(nap=8 * seconds * 1000 // jobs, most=100)
+        kill_everybody(crew, chance, jobs, kills, server_kills if persistence == "aof" else 0, seconds)
+        wait_until(crew.oracle.done, seconds=60, what="every acknowledged job ends, and nothing is left over")
+        wrong = crew.oracle.judge(MAX_STARTS)
+    finally:
+        crew.close()
+        record(**crew.report())
+        print({name: round(value, 2) for name, value in crew.report().items()}, f"{crew.buried()} buried")
+    assert not wrong
+    assert crew.oracle.jobs >= jobs and crew.kills >= kills
+
+
+def kill_everybody(crew: Crew, chance: random.Random, jobs: int, kills: int, server_kills: int, seconds: float) -> None:
+    crew.oracle.watch()
+    server_dies = sorted(chance.sample(range(kills), server_kills))
+    looked = time.monotonic()
+    while crew.kills < kills or crew.oracle.jobs < jobs:
+        time.sleep(chance.uniform(0, 2 * seconds / kills))  # the moment of the kill is the test's input
+        crew.again(chance.choice(crew.awake() * 2 + crew.producers))
+        crew.thaw(after=2 * LEASE)
+        if len(crew.frozen) < 2 and chance.random() < 0.1:
+            crew.freeze(chance.choice(crew.awake()))
+        if server_dies and crew.kills > server_dies[0]:
+            server_dies.pop(0)
+            crew.kill_server()
+        if time.monotonic() - looked > 1:
+            crew.oracle.watch()
+            looked = time.monotonic()
+    crew.thaw()
+    crew.dismiss_producers()
+
+
+def test_12_poison_pill(world: Crew) -> None:
     for _ in range(3):
         world.start()
     poison = submit(world.server, *["ok 1"] * 20, "die", *["ok 2"] * 20)
@@ -143,7 +113,7 @@ def test_12_poison_pill(world: World) -> None:
 
 def test_17_server_kill9_with_appendfsync_always(new_server: Callable[..., Server], tmp_path: Path) -> None:
     server = new_server("--appendonly", "yes", "--appendfsync", "always")
-    world = World(server, tmp_path)
+    world = Crew(server, tmp_path)
     try:
         world.start()
         world.start()
@@ -161,9 +131,9 @@ def test_17_server_kill9_with_appendfsync_always(new_server: Callable[..., Serve
         world.close()
 
 
-def test_19_server_restart_without_its_data(world: World, new_server: Callable[..., Server], tmp_path: Path) -> None:
+def test_19_server_restart_without_its_data(world: Crew, new_server: Callable[..., Server], tmp_path: Path) -> None:
     server = new_server()
-    world = World(server, tmp_path)
+    world = Crew(server, tmp_path)
     try:
         world.start()
         (first,) = submit(server, "ok 1")
@@ -176,7 +146,7 @@ def test_19_server_restart_without_its_data(world: World, new_server: Callable[.
         world.close()
 
 
-def test_22_client_kill_storm(world: World) -> None:
+def test_22_client_kill_storm(world: Crew) -> None:
     world.start()
     world.start()
     ids: list[str] = []
@@ -190,7 +160,7 @@ def test_22_client_kill_storm(world: World) -> None:
     assert all(actor.poll() is None for actor in world.actors), "an actor ended"
 
 
-def test_the_result_of_a_frozen_actor_is_refused(world: World) -> None:
+def test_the_result_of_a_frozen_actor_is_refused(world: Crew) -> None:
     gate = world.folder / "gate"
     frozen = world.start()
     (job_id,) = submit(world.server, f"wait {gate}")
@@ -213,7 +183,7 @@ def test_the_result_of_a_frozen_actor_is_refused(world: World) -> None:
     assert frozen.poll() is None
 
 
-def test_33_missing_hash(world: World) -> None:
+def test_33_missing_hash(world: Crew) -> None:
     world.start()
     world.server.command("LPUSH", Q, "late", "never")
     wait_until(lambda: world.server.command("HLEN", f"{{{Q}}}:missing") == 2)
@@ -223,7 +193,7 @@ def test_33_missing_hash(world: World) -> None:
     assert not world.server.command("EXISTS", "hero:job:never")
 
 
-def test_46_script_flush(world: World) -> None:
+def test_46_script_flush(world: Crew) -> None:
     world.start()
     ids: list[str] = []
     end = time.monotonic() + 3

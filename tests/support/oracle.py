@@ -3,7 +3,8 @@
 The first half looks at a server and serves the simulator (tests/model) too. The second holds the server against the
 append-only ledgers of real processes:
 
-    orders    of those who submit:  try ID TIME, ack ID TIME
+    orders    of those who submit:  try ID TIME, ack ID TIME; again ID TIME before one is run again or deleted, which
+              is then not held against anybody until the next ack
     ledger    of those who handle:  start ID ATTEMPT PID TIME, then end or refused
 
 TIME is the monotonic clock, which all processes of a machine share. An output ends with the words PID ATTEMPT.
@@ -11,7 +12,8 @@ TIME is the monotonic clock, which all processes of a machine share. An output e
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -132,7 +134,8 @@ def left_over(call: Call, queues: Iterable[str], names: Collection[str] = LEFT_O
 
 @dataclass(frozen=True)
 class Line:
-    what: str
+    """A start."""
+
     id: str
     attempt: str
     pid: int
@@ -158,21 +161,20 @@ class Ledger:
 class Oracle:
     """Holds a server against the ledgers: watch() while it runs, then done() until it is true, then judge().
 
-    `again`: ids that somebody ran again or deleted on purpose, which may have several outputs. `expire`: hashes live so
-    short that one that is gone has ended; that only ended ones have a ttl is checked.
+    `expire`: hashes live so short that one that is gone has ended; that only ended ones have a ttl is checked.
     """
 
     def __init__(self, server: Server, folder: Path, queues: Sequence[str], expire: bool = False) -> None:
         self.server, self.queues, self.expire = server, queues, expire
         self.orders, self.ledger = Ledger(folder / "orders"), Ledger(folder / "ledger")
-        self.tried: set[str] = set()
         self.acked: set[str] = set()
+        self.again: set[str] = set()
         self.open: set[str] = set()  # acknowledged, not seen terminal
         self.results: dict[str, list[str | None]] = {}  # id → status, output, error when it was first seen terminal
         self.starts: dict[str, list[Line]] = defaultdict(list)
-        self.ends: list[Line] = []
-        self.refused: list[Line] = []
-        self.again: set[str] = set()
+        self.ends: dict[str, set[str]] = defaultdict(set)  # id → attempts
+        self.touched: dict[str, float] = {}  # id → when a line named it
+        self.jobs = self.stale = 0
         self.breaches: dict[str, set[str]] = defaultdict(set)
 
     def breach(self, what: str, ids: Iterable[str]) -> None:
@@ -180,27 +182,34 @@ class Oracle:
 
     def read_ledgers(self) -> None:
         for what, id, *_ in self.orders.read():
-            if what == "try":
-                self.tried.add(id)
-            elif what == "again":
+            self.touched[id] = time.monotonic()
+            if what == "again":
                 self.again.add(id)
+                self.acked.discard(id)
+                self.open.discard(id)
+                self.results.pop(id, None)
             elif what == "ack" and id not in self.acked:
                 self.acked.add(id)
                 self.open.add(id)
-        for what, id, attempt, pid, time in self.ledger.read():
-            line = Line(what, id, attempt, int(pid), float(time))
+                self.jobs += id not in self.again
+        for what, id, attempt, pid, when in self.ledger.read():
+            self.touched[id] = time.monotonic()
             if what == "start":
-                self.starts[id].append(line)
+                self.starts[id].append(Line(id, attempt, int(pid), float(when)))
+            elif what == "end":
+                self.ends[id].add(attempt)
             else:
-                (self.ends if what == "end" else self.refused).append(line)
+                self.stale += 1
 
     def watch(self) -> None:
         """What must hold at any moment."""
         self.read_ledgers()  # before the look: what was acknowledged by then must be there
+        acked = set(self.acked)
         with self.server.connect() as link:
             call = caller(link)
             seen = look(call, self.queues)
-            self.breach("I1: acknowledged, not terminal, nowhere", set(seen.lost) & self.acked)
+            self.read_ledgers()  # somebody may have begun to run one again
+            self.breach("I1: acknowledged, not terminal, nowhere", set(seen.lost) & acked & self.acked)
             for what, ids in seen.breaches():
                 self.breach(what, ids)
             for queue in self.queues:
@@ -212,6 +221,18 @@ class Oracle:
                 if result[0] in TERMINAL or (result[0] is None and self.expire):
                     self.open.discard(id)
 
+    def forget(self, age: float) -> None:
+        """Drops what has ended and was not heard of for so many seconds, after a last check: for runs without end."""
+        before = time.monotonic() - age
+        old = {id for id, when in self.touched.items() if when < before and id not in self.open}
+        self._check_starts(old, 0)
+        self.breach("doubled output", self.doubled() & old)
+        for id in old:
+            for memory in (self.results, self.starts, self.ends, self.touched):
+                memory.pop(id, None)
+        self.acked -= old
+        self.again -= old
+
     def done(self) -> bool:
         """Every acknowledged job has ended and nothing is left over."""
         self.watch()
@@ -221,14 +242,14 @@ class Oracle:
     # ---- the verdict ----
 
     def judge(self, max_starts: int) -> dict[str, set[str]]:
-        """All that is wrong: which rule → ids. `max_starts`: 1 + recoveries + retries."""
+        """All that is wrong: which rule → ids. `max_starts`: 1 + recoveries + retries; 0: do not look."""
         self.watch()
         self.breach("I1: lost", self.open)
         with self.server.connect() as link:
             call = caller(link)
             for name, size in left_over(call, self.queues).items():
                 self.breach("left over", [f"{name} {size}"])
-            self._check_starts(max_starts)
+            self._check_starts(self.starts, max_starts)
             self._check_results(link)
             self._check_replies(link)
             for queue in self.queues:
@@ -236,12 +257,13 @@ class Oracle:
             self._check_bounds(link)
         return {what: ids for what, ids in self.breaches.items() if ids}
 
-    def _check_starts(self, max_starts: int) -> None:
-        counts = Counter((line.id, line.attempt) for lines in self.starts.values() for line in lines)
-        self.breach("I5: started twice with one attempt", [id for (id, _), n in counts.items() if n > 1])
-        self.breach(
-            "I8: started too often", [id for id, n in self.starts.items() if len(n) > max_starts] if max_starts else []
-        )
+    def _check_starts(self, ids: Iterable[str], most: int) -> None:
+        for id in ids:
+            lines = self.starts.get(id, [])
+            if len({line.attempt for line in lines}) < len(lines):
+                self.breach("I5: started twice with one attempt", [id])
+            if most and len(lines) > most:
+                self.breach("I8: started too often", [id])
 
     def _check_results(self, link: Connection) -> None:
         started = {(line.id, line.attempt, str(line.pid)) for lines in self.starts.values() for line in lines}
@@ -257,10 +279,7 @@ class Oracle:
 
     def doubled(self) -> set[str]:
         """Ids of which two runs had their result acknowledged."""
-        runs = defaultdict(set)
-        for line in self.ends:
-            runs[line.id].add(line.attempt)
-        return {id for id, attempts in runs.items() if len(attempts) > 1} - self.again
+        return {id for id, attempts in self.ends.items() if len(attempts) > 1} - self.again
 
     def _check_replies(self, link: Connection) -> None:
         self.breach("doubled output", self.doubled())
