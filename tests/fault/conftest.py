@@ -55,18 +55,22 @@ def rows_of(reports: list[pytest.TestReport]) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     for report in reports:
         file, _, test = report.nodeid.partition("::")
-        if "fault/" not in file or (report.when != "call" and report.outcome == "passed"):
+        if "fault/" not in file:
             continue
         row = rows.setdefault(f"{file.rpartition('/')[2].removesuffix('.py')} {test.partition('[')[0]}", Row())
-        row.outcomes[report.outcome] += 1
-        merge(row.cells, {name: float(str(value)) for name, value in report.user_properties if name in COLUMNS})
+        if report.when == "call" or report.outcome != "passed":
+            row.outcomes[report.outcome] += 1
+        if report.when == "teardown":  # the last one: fixtures may have recorded too
+            for name, value in report.user_properties:
+                if name in COLUMNS:
+                    merge(row.cells, {name: float(str(value))})
     return rows
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     stats = terminalreporter.stats
-    reports = [r for what in ("passed", "failed", "error", "skipped") for r in stats.get(what, [])]
+    reports = [r for several in stats.values() for r in several if isinstance(r, pytest.TestReport)]
     rows = rows_of(reports)
     if not rows:
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,25 +14,45 @@ from support.crew import LEASE, MAX_STARTS, Crew, Q, seeded
 from support.server import Server, wait_until
 
 Record = Callable[..., None]
+Hire = Callable[[Server], Crew]
 FULL = bool(os.environ.get("HEROQ_FAULT_FULL"))  # tests/run.sh fault
 
 
 @pytest.fixture
-def world(server: Server, tmp_path: Path) -> Iterator[Crew]:
-    made = Crew(server, tmp_path)
-    yield made
-    made.close()
+def hire(tmp_path: Path, record: Record) -> Iterator[Hire]:
+    """hire(server): a crew on it, which ends with the test and is in the table."""
+    made: list[Crew] = []
+
+    def make(server: Server) -> Crew:
+        made.append(Crew(server, tmp_path))
+        return made[-1]
+
+    yield make
+    for crew in made:
+        crew.close()
+        record(**crew.report())
 
 
-def submit(server: Server, *scripts: str) -> list[str]:
-    with heroq.Supervisor(server.url) as sup:
-        return sup.submit_many(scripts, script_type="fault")
+@pytest.fixture
+def world(server: Server, hire: Hire) -> Crew:
+    return hire(server)
+
+
+def submit(world: Crew, *scripts: str) -> list[str]:
+    with heroq.Supervisor(world.server.url, log="off") as sup:
+        return world.order(sup.submit_many(scripts, script_type="fault"))
+
+
+def settles(world: Crew, seconds: float = 30) -> None:
+    """Every job ends, nothing is left over, and no rule was broken on the way."""
+    wait_until(world.oracle.done, seconds=seconds, what="every acknowledged job ends, and nothing is left over")
+    assert world.oracle.judge(MAX_STARTS) == {}
 
 
 def test_1_kill9_mid_job(world: Crew) -> None:
     gate = world.folder / "gate"
     first = world.start()
-    (job_id,) = submit(world.server, f"wait {gate}")
+    (job_id,) = submit(world, f"wait {gate}")
     wait_until(lambda: world.lines("start", job_id))
     world.start()
     world.kill(first)
@@ -43,8 +62,8 @@ def test_1_kill9_mid_job(world: Crew) -> None:
     assert time.monotonic() - killed < LEASE + LEASE / 4 * 1.25 + 1.0
     gate.touch()
     wait_until(lambda: world.status(job_id) == b"finished")
+    settles(world)
     assert [line[2] for line in world.lines("start", job_id)] == ["1", "2"]
-    wait_until(world.nothing_left)
 
 
 # jobs, kills, of them kills of the server (with appendfsync always), seconds
@@ -54,29 +73,19 @@ SIZE = (10_000, 1_000, 10, 60) if FULL else (300, 40, 2, 5)
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("persistence", ["memory", "aof"])
 @pytest.mark.parametrize("kind", ["redis", "valkey"])
-def test_1_kill9_everywhere(
-    new_server: Callable[..., Server], tmp_path: Path, record: Record, kind: str, persistence: str
-) -> None:
+def test_1_kill9_everywhere(new_server: Callable[..., Server], hire: Hire, kind: str, persistence: str) -> None:
     """Actors in C and Python and producers die at any moment; with an AOF the server does too."""
     jobs, kills, server_kills, seconds = SIZE
     chance = seeded()
-    server = new_server(
-        *(["--appendonly", "yes", "--appendfsync", "always"] if persistence == "aof" else []), kind=kind
-    )
-    crew = Crew(server, tmp_path)
-    try:
-        for language in ("c", "c", "c", "c", "python", "python"):
-            crew.start("reply=always", "prefetch=4", language=language)
-        for _ in range(2):
-            crew.start_producer(nap=8 * seconds * 1000 // jobs, most=100)
-        kill_everybody(crew, chance, jobs, kills, server_kills if persistence == "aof" else 0, seconds)
-        wait_until(crew.oracle.done, seconds=60, what="every acknowledged job ends, and nothing is left over")
-        wrong = crew.oracle.judge(MAX_STARTS)
-    finally:
-        crew.close()
-        record(**crew.report())
-        print({name: round(value, 2) for name, value in crew.report().items()}, f"{crew.buried()} buried")
-    assert not wrong
+    aof = ["--appendonly", "yes", "--appendfsync", "always"] if persistence == "aof" else []
+    crew = hire(new_server(*aof, kind=kind))
+    for language in ("c", "c", "c", "c", "python", "python"):
+        crew.start("reply=always", "prefetch=4", language=language)
+    for _ in range(2):
+        crew.start_producer(nap=8 * seconds * 1000 // jobs, most=100)
+    kill_everybody(crew, chance, jobs, kills, server_kills if aof else 0, seconds)
+    settles(crew, seconds=60)
+    print(f"{crew.report()}, {crew.buried()} buried")
     assert crew.oracle.jobs >= jobs and crew.kills >= kills
 
 
@@ -103,47 +112,40 @@ def kill_everybody(crew: Crew, chance: random.Random, jobs: int, kills: int, ser
 def test_12_poison_pill(world: Crew) -> None:
     for _ in range(3):
         world.start()
-    poison = submit(world.server, *["ok 1"] * 20, "die", *["ok 2"] * 20)
+    poison = submit(world, *["ok 1"] * 20, "die", *["ok 2"] * 20)
     wait_until(lambda: world.revive() or world.all_terminal(poison), seconds=40, what="all end")
+    settles(world)
     assert world.status(poison[20]) == b"error"
     assert world.server.command("HGET", f"{{{Q}}}:reasons", poison[20]) == b"lost"
     assert len(world.lines("start", poison[20])) == 4  # three recoveries and the first run
     assert {world.status(job_id) for job_id in poison if job_id != poison[20]} == {b"finished"}
 
 
-def test_17_server_kill9_with_appendfsync_always(new_server: Callable[..., Server], tmp_path: Path) -> None:
-    server = new_server("--appendonly", "yes", "--appendfsync", "always")
-    world = Crew(server, tmp_path)
-    try:
-        world.start()
-        world.start()
-        ids: list[str] = []
-        wait_until(lambda: server.command("ZCARD", f"{{{Q}}}:actors") == 2, what="both actors are there")
-        for _ in range(3):
-            ids += submit(server, *[f"ok {i}" for i in range(200)])
-            server.kill9()
-            server.restart()
-        wait_until(lambda: world.all_terminal(ids), seconds=30, what="every acknowledged job ends")
-        assert {world.status(job_id) for job_id in ids} == {b"finished"}
-        assert all(actor.poll() is None for actor in world.actors), "an actor ended"
-        wait_until(world.nothing_left, seconds=15)
-    finally:
-        world.close()
+def test_17_server_kill9_with_appendfsync_always(new_server: Callable[..., Server], hire: Hire) -> None:
+    world = hire(new_server("--appendonly", "yes", "--appendfsync", "always"))
+    world.start()
+    world.start()
+    wait_until(lambda: world.server.command("ZCARD", f"{{{Q}}}:actors") == 2, what="both actors are there")
+    ids: list[str] = []
+    for _ in range(3):
+        ids += submit(world, *[f"ok {i}" for i in range(200)])
+        world.kill_server()
+    settles(world)
+    assert {world.status(job_id) for job_id in ids} == {b"finished"}
+    assert all(actor.poll() is None for actor in world.actors), "an actor ended"
 
 
-def test_19_server_restart_without_its_data(world: Crew, new_server: Callable[..., Server], tmp_path: Path) -> None:
-    server = new_server()
-    world = Crew(server, tmp_path)
-    try:
-        world.start()
-        (first,) = submit(server, "ok 1")
-        wait_until(lambda: world.status(first) == b"finished")
-        server.kill9()
-        server.restart()
-        (job_id,) = submit(server, "ok 2")
-        wait_until(lambda: world.status(job_id) == b"finished", seconds=15)
-    finally:
-        world.close()
+def test_19_server_restart_without_its_data(new_server: Callable[..., Server], hire: Hire) -> None:
+    world = hire(new_server())
+    world.start()
+    (first,) = submit(world, "ok 1")
+    settles(world)
+    assert world.status(first) == b"finished"
+    world.kill_server()
+    assert world.status(first) is None
+    (job_id,) = submit(world, "ok 2")
+    settles(world)
+    assert world.status(job_id) == b"finished"
 
 
 def test_22_client_kill_storm(world: Crew) -> None:
@@ -152,34 +154,32 @@ def test_22_client_kill_storm(world: Crew) -> None:
     ids: list[str] = []
     end = time.monotonic() + 5
     while time.monotonic() < end:
-        ids += submit(world.server, *[f"ok {i}" for i in range(20)])
+        ids += submit(world, *[f"ok {i}" for i in range(20)])
         world.server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        world.faults += 1
         time.sleep(0.05)
-    wait_until(lambda: world.all_terminal(ids), seconds=30, what="every acknowledged job ends")
-    wait_until(world.nothing_left, seconds=15)
+    settles(world)
+    assert {world.status(job_id) for job_id in ids} == {b"finished"}
     assert all(actor.poll() is None for actor in world.actors), "an actor ended"
 
 
-def test_the_result_of_a_frozen_actor_is_refused(world: Crew) -> None:
+def test_8_the_result_of_a_frozen_actor_is_refused(world: Crew) -> None:
     gate = world.folder / "gate"
     frozen = world.start()
-    (job_id,) = submit(world.server, f"wait {gate}")
+    (job_id,) = submit(world, f"wait {gate}")
     wait_until(lambda: world.lines("start", job_id))
-    frozen.send_signal(signal.SIGSTOP)
+    world.freeze(frozen)
     other = world.start()
     wait_until(lambda: len(world.lines("start", job_id)) == 2, seconds=10)
     gate.touch()
     wait_until(lambda: world.status(job_id) == b"finished")
     result = world.server.command("HGET", f"hero:job:{job_id}", "output")
     assert str(other.pid).encode() in result
-    frozen.send_signal(signal.SIGCONT)
-    wait_until(
-        lambda: len(world.lines("end", job_id)) + len(world.lines("refused", job_id)) == 2, what="both have ended"
-    )
-    (next_id,) = submit(world.server, "ok next")
-    wait_until(lambda: world.status(next_id) == b"finished")
+    world.thaw()
+    wait_until(lambda: world.lines("refused", job_id), what="the late result is refused")
+    submit(world, "ok next")
+    settles(world)
     assert world.server.command("HGET", f"hero:job:{job_id}", "output") == result
-    wait_until(world.nothing_left, seconds=10)
     assert frozen.poll() is None
 
 
@@ -198,9 +198,10 @@ def test_46_script_flush(world: Crew) -> None:
     ids: list[str] = []
     end = time.monotonic() + 3
     while time.monotonic() < end:
-        ids += submit(world.server, *[f"ok {i}" for i in range(20)])
+        ids += submit(world, *[f"ok {i}" for i in range(20)])
         for _ in range(5):
             world.server.command("SCRIPT", "FLUSH")
+            world.faults += 1
             time.sleep(0.005)
-    wait_until(lambda: world.all_terminal(ids), seconds=20)
+    settles(world)
     assert {world.status(job_id) for job_id in ids} == {b"finished"}

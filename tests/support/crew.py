@@ -46,7 +46,7 @@ class Crew:
         self.producers: list[Process] = []
         self.ended: list[tuple[int, float]] = []  # pid and time of who was killed or frozen
         self.frozen: list[tuple[Process, float]] = []
-        self.kills = self.freezes = self.restarts = 0
+        self.faults = self.kills = self.restarts = 0
 
     # ---- who is there ----
 
@@ -77,7 +77,7 @@ class Crew:
         actor.send_signal(signal.SIGSTOP)
         self.frozen.append((actor, time.monotonic()))
         self.ended.append((actor.pid, time.monotonic()))
-        self.freezes += 1
+        self.faults += 1
 
     def thaw(self, after: float = 0) -> None:
         """Lets those go on that have been frozen for so long."""
@@ -91,11 +91,13 @@ class Crew:
         process.kill()
         process.wait()
         self.kills += 1
+        self.faults += 1
 
     def kill_server(self) -> None:
         self.server.kill9()
         self.server.restart()
         self.kills += 1
+        self.faults += 1
         self.restarts += 1
 
     def revive(self) -> None:
@@ -149,12 +151,14 @@ class Crew:
     def report(self) -> dict[str, float]:
         """For the table."""
         oracle = self.oracle
+        oracle.read_ledgers()
+        recovery = oracle.recovery(self.ended)
         return {
-            "faults": self.kills + self.freezes,
+            "faults": self.faults,
             "jobs": oracle.jobs,
             "restarts": self.restarts,
             "lost": len(oracle.open),
             "doubled": len(oracle.doubled()),
             "stale": oracle.stale,
-            "recovery": oracle.recovery(self.ended),
+            **({"recovery": recovery} if recovery else {}),
         }
