@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from ._heroq import HEROQ_E_STUCK
 from .actor import Actor
 from .client import Client, client_of
 from .errors import ClosedError, HeroqError, StateError
@@ -43,6 +44,7 @@ class Runner:
         if threads < 1:
             raise ValueError("threads must be 1 or more")
         self.grace = grace
+        self._each = threads
         self.failure: HeroqError | None = None
         self._client, self._owns_client = client_of(server, opts)
         self._actors: list[Actor] = []
@@ -83,6 +85,13 @@ class Runner:
             self.failure = error
             log.error("%s", error)
 
+    def _look(self) -> None:
+        """Where every thread hangs, none is left to take and be told."""
+        for actor in self._actors:
+            if actor.stats()["stuck"] >= self._each and self.failure is None:
+                self.failure = StateError(f"every handler of {actor.actor_id} hangs past its timeout", HEROQ_E_STUCK)
+                log.error("%s", self.failure)
+
     @property
     def running(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)
@@ -111,15 +120,17 @@ class Runner:
         """Until `should_stop`, or the actors end; then drains. An exception (Ctrl-C) ends it at once."""
         self.start()
         try:
-            while self.running and not should_stop():
+            while self.running and self.failure is None and not should_stop():
                 time.sleep(_LOOK)
+                self._look()
             self.drain(self.grace)
-            self.join(self.grace + 1.0)
+            if self.failure is None:  # else there are threads that will never end: close knows what still runs
+                self.join(self.grace + 1.0)
         except BaseException:
             self.drain(0.0)
             self.close(0.0)
             raise
-        self.close(1.0)
+        self.close(1.0 if self.failure is None else self.grace)
         if self.failure is not None:
             raise self.failure
 
