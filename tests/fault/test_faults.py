@@ -109,18 +109,6 @@ def kill_everybody(crew: Crew, chance: random.Random, jobs: int, kills: int, ser
     crew.dismiss_producers()
 
 
-def test_12_poison_pill(world: Crew) -> None:
-    for _ in range(3):
-        world.start()
-    poison = submit(world, *["ok 1"] * 20, "die", *["ok 2"] * 20)
-    wait_until(lambda: world.revive() or world.all_terminal(poison), seconds=40, what="all end")
-    settles(world)
-    assert world.status(poison[20]) == b"error"
-    assert world.server.command("HGET", f"{{{Q}}}:reasons", poison[20]) == b"lost"
-    assert len(world.lines("start", poison[20])) == 4  # three recoveries and the first run
-    assert {world.status(job_id) for job_id in poison if job_id != poison[20]} == {b"finished"}
-
-
 def test_17_server_kill9_with_appendfsync_always(new_server: Callable[..., Server], hire: Hire) -> None:
     world = hire(new_server("--appendonly", "yes", "--appendfsync", "always"))
     world.start()
