@@ -240,6 +240,17 @@ HEROQ_OUT(heroq_bytes, heroq_supervisor_get_output,
 HEROQ_OUT(heroq_bytes, heroq_supervisor_get_error,
           (heroq_supervisor *self, const char *job_id, heroq_call *call, heroq_error *err),
           (self, job_id, &out, call, err))
+HEROQ_OUT(heroq_record, heroq_supervisor_get_progress,
+          (heroq_supervisor *self, const char *job_id, heroq_call *call, heroq_error *err),
+          (self, job_id, &out, call, err))
+HEROQ_OUT(heroq_record, heroq_supervisor_get_logs,
+          (heroq_supervisor *self, const char *job_id, int64_t from, const heroq_options *options, heroq_call *call,
+           heroq_error *err),
+          (self, job_id, from, options, &out, call, err))
+HEROQ_OUT(heroq_record, heroq_supervisor_read_stream,
+          (heroq_supervisor *self, const char *job_id, const char *cursor, int64_t timeout_ms,
+           const heroq_options *options, heroq_call *call, heroq_error *err),
+          (self, job_id, cursor, timeout_ms, options, &out, call, err))
 HEROQ_OUT(heroq_record, heroq_supervisor_list_jobs,
           (heroq_supervisor *self, const char *cursor, const heroq_options *options, heroq_call *call,
            heroq_error *err),
@@ -295,6 +306,9 @@ void heroq_job_fail(heroq_job *self, const void *BYTES, size_t LENGTH, uint32_t 
 void heroq_job_retry(heroq_job *self, int64_t delay_ms, const void *BYTES, size_t LENGTH, uint32_t flags,
                      heroq_call *call, heroq_error *err);
 void heroq_job_release(heroq_job *self, uint32_t flags, heroq_call *call, heroq_error *err);
+void heroq_job_progress(heroq_job *self, double percent, const char *text, heroq_error *err);
+void heroq_job_log(heroq_job *self, const void *BYTES, size_t LENGTH, heroq_call *call, heroq_error *err);
+void heroq_job_stream(heroq_job *self, const void *BYTES, size_t LENGTH, heroq_call *call, heroq_error *err);
 int32_t heroq_job_stop_reason(const heroq_job *self);
 int64_t heroq_job_attempt(const heroq_job *self);
 int64_t heroq_job_token(const heroq_job *self);

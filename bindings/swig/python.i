@@ -240,6 +240,9 @@ WAITS(heroq_supervisor_get_job)
 WAITS(heroq_supervisor_get_status)
 WAITS(heroq_supervisor_get_output)
 WAITS(heroq_supervisor_get_error)
+WAITS(heroq_supervisor_get_progress)
+WAITS(heroq_supervisor_get_logs)
+WAITS(heroq_supervisor_read_stream)
 WAITS(heroq_supervisor_list_jobs)
 WAITS(heroq_supervisor_stop_job)
 WAITS(heroq_supervisor_delete_job)
@@ -259,6 +262,8 @@ WAITS(heroq_queue_close)
 WAITS(heroq_doctor_run)
 %threadallow job_finish_sync;
 %threadallow job_fail_sync;
+%threadallow job_log_wait;
+%threadallow job_stream_wait;
 %threadallow wait_fd;
 
 %{
@@ -268,7 +273,8 @@ static int hqpy_waits(const char *name) {
   return strcmp(name, "heroq_actor_take") && strcmp(name, "heroq_actor_take_many") &&
          strcmp(name, "heroq_actor_next_event") && strcmp(name, "heroq_client_next_event") &&
          strcmp(name, "heroq_waiter_take") && strcmp(name, "heroq_job_finish") && strcmp(name, "heroq_job_fail") &&
-         strcmp(name, "heroq_job_retry") && strcmp(name, "heroq_job_release");
+         strcmp(name, "heroq_job_retry") && strcmp(name, "heroq_job_release") && strcmp(name, "heroq_job_log") &&
+         strcmp(name, "heroq_job_stream");
 }
 
 /* A signal while the main thread is inside the library: Python's handler only notes it, so the call has to be cancelled
@@ -352,6 +358,22 @@ static void job_fail_sync(heroq_job *self, const void *BYTES, size_t LENGTH, uin
   heroq_job_fail(self, BYTES, LENGTH, flags | HEROQ_SYNC, call, err);
 }
 
+/* When there was no room without waiting. The main thread's call ends with a signal; other threads see none. */
+static void hqpy_tell(heroq_status (*tell)(heroq_job *, const void *, size_t, heroq_call *, heroq_error *),
+                      heroq_job *self, const void *data, size_t size, heroq_call *call, heroq_error *err) {
+  heroq_call *own = NULL;
+  if (call || heroq_call_new(&own, err) == HEROQ_OK) tell(self, data, size, call ? call : own, err);
+  heroq_call_free(own);
+}
+
+static void job_log_wait(heroq_job *self, const void *BYTES, size_t LENGTH, heroq_call *call, heroq_error *err) {
+  hqpy_tell(heroq_job_log, self, BYTES, LENGTH, call, err);
+}
+
+static void job_stream_wait(heroq_job *self, const void *BYTES, size_t LENGTH, heroq_call *call, heroq_error *err) {
+  hqpy_tell(heroq_job_stream, self, BYTES, LENGTH, call, err);
+}
+
 /* Adds one script, or one job that exists, to the list. */
 static int hqpy_add_job(heroq_jobs *jobs, PyObject *item, const char *type, PyObject *options, heroq_error *err) {
   heroq_job *job = NULL;
@@ -414,6 +436,8 @@ static PyObject *jobs_ids(const heroq_jobs *jobs) {
 PyObject *set_error_factory(PyObject *factory);
 void set_main_thread(uint64_t ident);
 void job_finish_sync(heroq_job *self, const void *BYTES, size_t LENGTH, heroq_call *call, heroq_error *err);
+void job_log_wait(heroq_job *self, const void *BYTES, size_t LENGTH, heroq_call *call, heroq_error *err);
+void job_stream_wait(heroq_job *self, const void *BYTES, size_t LENGTH, heroq_call *call, heroq_error *err);
 void job_fail_sync(heroq_job *self, const void *BYTES, size_t LENGTH, uint32_t flags, heroq_call *call,
                    heroq_error *err);
 int32_t wait_fd(int32_t fd, int64_t timeout_ms);

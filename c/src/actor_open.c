@@ -175,6 +175,7 @@ static heroq_actor *make(heroq_client *client, const char *actor_id) {
   hq_waitq_init(&a->takers);
   hq_waitq_init(&a->syncers);
   hq_waitq_init(&a->closers);
+  hq_waitq_init(&a->noters);
   hq_waitq_init(&a->event_takers);
   hq_batch_init(&a->batch);
   a->timeout_at = HQ_NEVER;
@@ -249,6 +250,7 @@ void hq_actor_dispose(heroq_actor *a) {
   hq_waitq_free(&a->takers);
   hq_waitq_free(&a->syncers);
   hq_waitq_free(&a->closers);
+  hq_waitq_free(&a->noters);
   hq_waitq_free(&a->event_takers);
   if (a->fd_used) hq_notice_close(&a->fd);
   if (a->event_fd_used) hq_notice_close(&a->event_fd);

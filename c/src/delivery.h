@@ -129,6 +129,19 @@ void hq_put_finish(hq_batch *b, const char *job_key, hq_slice token, hq_slice ou
 void hq_put_fail(hq_batch *b, const char *job_key, hq_slice token, hq_slice error, int64_t max_retries, bool dead);
 void hq_put_unclaim(hq_batch *b, const char *job_key, hq_slice token, bool seen);
 bool hq_get_ended(const hq_reply *r, hq_ended *out);
+/* NOTE: what a run tells meanwhile. Answer: 1, or HQ_MISSING, HQ_TERMINAL, HQ_SUPERSEDED. The arguments are appended by
+ * hq_batch_slice: `lines` lines, then `chunks` chunks, together at most HQ_NOTES_MOST. */
+#define HQ_NOTES_MOST 128
+typedef struct hq_note_head {
+  const char *job_key;
+  hq_slice run;
+  bool fenced; /* run is the token in the hash */
+  int64_t n;
+  hq_slice progress; /* n 0: none */
+  uint32_t lines, chunks;
+} hq_note_head;
+void hq_put_note(hq_batch *b, const hq_note_head *head);
+void hq_key_beside_job(hq_buf *out, const char *job_key, const char *part); /* {hero:job:<id>}:<part> */
 /* CANCEL: 0 unknown, 1 ended now, 2 asked to stop, 3 had ended, 4 a foreign actor has it. */
 typedef struct hq_cancel {
   int64_t verdict;

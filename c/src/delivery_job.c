@@ -5,6 +5,9 @@
 #include "job_private.h"
 #include "scripts.h"
 
+#define LOG_KEPT 1000
+#define STREAM_KEPT 10000
+
 static void begin(hq_batch *b, int script, const char *job_key, uint32_t nargs) {
   hq_batch_script(b, script, 1, nargs);
   hq_batch_text_arg(b, job_key);
@@ -147,6 +150,35 @@ void hq_put_result(hq_batch *b, const char *job_key, bool failed, hq_slice value
   begin(b, HQ_SCRIPT_RESULT, job_key, 2);
   hq_batch_int(b, failed);
   hq_batch_slice(b, value);
+}
+
+void hq_key_beside_job(hq_buf *out, const char *job_key, const char *part) {
+  hq_buf_char(out, '{');
+  hq_buf_text(out, job_key);
+  hq_buf_text(out, "}:");
+  hq_buf_text(out, part);
+}
+
+static void put_beside(hq_batch *b, const char *job_key, const char *part) {
+  hq_buf key = {0};
+  hq_key_beside_job(&key, job_key, part);
+  b->failed = b->failed || key.failed;
+  hq_batch_text_arg(b, hq_buf_cstr(&key));
+  hq_buf_free(&key);
+}
+
+void hq_put_note(hq_batch *b, const hq_note_head *head) {
+  hq_batch_script(b, HQ_SCRIPT_NOTE, 3, 7 + head->lines + head->chunks);
+  hq_batch_text_arg(b, head->job_key);
+  put_beside(b, head->job_key, "log");
+  put_beside(b, head->job_key, "stream");
+  hq_batch_slice(b, head->run);
+  hq_batch_int(b, head->fenced);
+  hq_batch_int(b, head->n);
+  hq_batch_slice(b, head->progress);
+  hq_batch_int(b, LOG_KEPT);
+  hq_batch_int(b, STREAM_KEPT);
+  hq_batch_int(b, head->lines);
 }
 
 void hq_put_intent_look(hq_batch *b, const char *job_key) {

@@ -165,6 +165,7 @@ static void revert(heroq_actor *a, const hq_item *item) {
   case HQ_OP_CTL_REMOVE:
   case HQ_OP_STOP_LOOK: hq_held_unref(item->held); break;
   case HQ_OP_INTENT_LOOK: hq_intents_answer(a, item, NULL); break;
+  case HQ_OP_NOTE: hq_notes_answer(a, item->held, NULL); break;
   default: break;
   }
 }
@@ -182,6 +183,7 @@ static void answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   case HQ_OP_HELD: hq_settle_answer(a, item, r); break;
   case HQ_OP_DONE: hq_settle_done_answer(a, item, r); break;
   case HQ_OP_WAIT: hq_settle_wait_answer(a, item, r); break;
+  case HQ_OP_NOTE: hq_notes_answer(a, item->held, r); break;
   case HQ_OP_TAKE:
   case HQ_OP_LPOP: hq_take_answer(a, item, r); break;
   case HQ_OP_UNBLOCK: unblock_answer(a, item->source, r); break;
@@ -373,6 +375,7 @@ static bool turn(heroq_actor *a, int64_t now) {
   if (a->drain_seen && !a->unblocked) put_unblock(a);
   hq_settle_put_done(a);
   put_work(a);
+  hq_notes_put(a);
   hq_take_put(a, now);
   hq_settle_put_wait(a);
   if (!a->batch.count) return false;
@@ -437,6 +440,7 @@ static uint32_t prepare(void *self, struct pollfd *fds, uint32_t cap, int64_t *d
   }
   pthread_mutex_lock(&a->lock);
   timer(a, &at, a->timeout_at);
+  if (idle && a->noted && a->hold_until <= a->stepped_at) at = a->stepped_at;
   if (a->config.strict && !a->connected && a->held) timer(a, &at, a->stepped_at + a->config.beat);
   if (a->draining && !a->drained_told) timer(a, &at, a->drain_until);
   if (a->ready.first) {
@@ -474,6 +478,7 @@ static void ended(void *self) {
   for (uint32_t i = 0; i < a->items; i++) revert(a, &a->item[i]);
   for (uint32_t i = 0; i < a->asks; i++) hq_held_unref(a->ask[i].held);
   hq_intents_free(a);
+  hq_notes_end(a);
   hq_conn_close(a->conn);
   a->conn = NULL;
   hq_list left;
@@ -509,6 +514,7 @@ static void ended(void *self) {
   hq_waitq_wake_all(&a->takers);
   hq_waitq_wake_all(&a->syncers);
   hq_waitq_wake_all(&a->closers);
+  hq_waitq_wake_all(&a->noters);
   hq_waitq_wake_all(&a->event_takers);
   if (a->event_fd_used && !a->event_fd_set) {
     a->event_fd_set = true;

@@ -36,6 +36,7 @@ enum hq_stage {
 enum hq_settle { HQ_UNSETTLED, HQ_BY_FINISH, HQ_BY_FAIL, HQ_BY_RELEASE, HQ_BY_DROP, HQ_BY_ENGINE };
 
 typedef struct hq_source hq_source;
+typedef struct hq_notes hq_notes;
 typedef struct hq_held hq_held;
 struct hq_held {
   hq_held *next;     /* in one list at a time: work, ready or settled */
@@ -64,10 +65,12 @@ struct hq_held {
   hq_slice reply_to, reply_payload; /* owned; reply_payload NONE: the payload */
   hq_slice reason;                  /* owned; NONE: DONE instead of BURY */
   hq_slice over, look_queue;        /* owned */
+  bool settle_waits;                /* it is settled, and its notes are not all written */
   int64_t retry_delay, retry_max, retry_seq;
   int retry_why;
-  bool occupies;  /* under the lock: a handler's slot is used up by it */
-  bool slot_lost; /* under the lock: its handler hangs */
+  hq_notes *notes; /* NULL: it has told nothing yet */
+  bool occupies;   /* under the lock: a handler's slot is used up by it */
+  bool slot_lost;  /* under the lock: its handler hangs */
   char text[];
 };
 
@@ -106,6 +109,7 @@ enum hq_op {
   HQ_OP_CTL_CANCEL,
   HQ_OP_CTL_REMOVE,
   HQ_OP_STOP_LOOK,
+  HQ_OP_NOTE,
   HQ_OP_INTENTS,
   HQ_OP_INTENT_LOOK,
   HQ_OP_UNBLOCK,
@@ -177,7 +181,8 @@ struct heroq_actor {
   /* ---- under lock ---- */
   pthread_mutex_t lock;
   hq_list ready, settled;
-  hq_waitq takers, syncers, closers;
+  hq_waitq takers, syncers, closers, noters;
+  hq_notes *noted; /* runs that have something to tell */
   bool fd_used, fd_set, event_fd_used, event_fd_set;
   hq_notice fd, event_fd;
   hq_event *events;
@@ -280,6 +285,17 @@ void hq_settle_again(hq_held *h, int64_t delay, int why, int64_t max,
 void hq_settle_bury(hq_held *h, const char *reason);
 void hq_settle_work(heroq_actor *a, hq_held *h, int stage);
 void hq_settle_ill(heroq_actor *a, int64_t now); /* those whose time has come again */
+
+/* Under the lock, for settle.c and engine_notes.c: may its caller still settle it, or tell more? */
+heroq_status hq_settle_may(const hq_held *h, heroq_error *err);
+
+/* ---- engine_notes.c ---- */
+void hq_notes_put(heroq_actor *a);
+/* r NULL: unanswered. The item's reference of h goes. */
+void hq_notes_answer(heroq_actor *a, hq_held *h, const hq_reply *r);
+bool hq_notes_pending(const hq_held *h); /* under the lock, or when it is settled */
+void hq_notes_end(heroq_actor *a);       /* with the thread */
+void hq_notes_free(hq_notes *n);         /* takes NULL */
 
 /* ---- engine_intents.c ---- */
 void hq_intents_put(heroq_actor *a);

@@ -49,7 +49,10 @@ void hq_settle_begin(heroq_actor *a, hq_held *h) {
                               [HQ_BY_FAIL] = HQ_ST_FAIL,
                               [HQ_BY_RELEASE] = HQ_ST_UNCLAIM,
                               [HQ_BY_DROP] = HQ_ST_UNCLAIM};
-  hq_settle_work(a, h, stage[h->settle]);
+  if (hq_notes_pending(h))
+    h->settle_waits = true; /* what it told comes first */
+  else
+    hq_settle_work(a, h, stage[h->settle]);
 }
 
 static void through(hq_held *h) {

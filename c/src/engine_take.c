@@ -64,6 +64,7 @@ void hq_held_unref(hq_held *h) {
   free((void *)h->reason.p);
   free((void *)h->over.p);
   free((void *)h->look_queue.p);
+  hq_notes_free(h->notes);
   free(h);
 }
 

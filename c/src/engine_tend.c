@@ -190,6 +190,7 @@ void hq_tend_lost(heroq_actor *a, hq_held *h) {
   if (out || ready) {
     h->lost = true;
     a->lost++;
+    hq_waitq_wake_all(&a->noters);
   }
   hq_engine_update_fd(a);
   pthread_mutex_unlock(&a->lock);

@@ -14,8 +14,7 @@ static void leave_slot(heroq_actor *a, hq_held *h) {
   }
 }
 
-/* Under the lock: may this call settle it? */
-static heroq_status may_settle(const hq_held *h, heroq_error *err) {
+heroq_status hq_settle_may(const hq_held *h, heroq_error *err) {
   const heroq_actor *a = h->actor;
   if (h->settle == HQ_UNSETTLED && !h->lost && !a->stop && !a->ended) return HEROQ_OK;
   if (h->settle != HQ_UNSETTLED && h->settle != HQ_BY_ENGINE)
@@ -54,7 +53,7 @@ static heroq_status settle(heroq_job *job, int how, hq_slice payload, uint32_t f
   if (payload.n) memcpy(copy, payload.p, payload.n);
   copy[payload.n] = 0;
   pthread_mutex_lock(&a->lock);
-  heroq_status rc = may_settle(h, err);
+  heroq_status rc = hq_settle_may(h, err);
   leave_slot(a, h);
   if (rc) {
     pthread_mutex_unlock(&a->lock);
@@ -120,7 +119,7 @@ static void dropped(void *taken) {
   heroq_actor *a = h->actor;
   if (hq_life_forked(&a->life)) return; /* the parent has it; memory of the child alone is lost */
   pthread_mutex_lock(&a->lock);
-  bool back = may_settle(h, NULL) == HEROQ_OK;
+  bool back = hq_settle_may(h, NULL) == HEROQ_OK;
   leave_slot(a, h);
   if (h->slot_lost) {
     h->slot_lost = false;

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _heroq, options
-from .errors import InvalidError
+from .errors import InvalidError, StateError
 
 if TYPE_CHECKING:
     from .client import Client
@@ -193,6 +193,19 @@ class Job:
         """Gives the job back, to be run next, by anyone; costs no retry."""
         _heroq.heroq_job_release(self._handle, 0)
 
+    # ---- what the run tells meanwhile; read by Supervisor.get_progress, get_logs and stream ----
+    def progress(self, percent: float, text: str | None = None) -> None:
+        """How far the run is, 0 to 100. Cheap: only the newest is kept, and only what the wire can take is sent."""
+        _heroq.heroq_job_progress(self._handle, percent, text)
+
+    def log(self, line: str | bytes) -> None:
+        """A line of the job's log. The last 1,000 are kept. Waits while a MiB of log and stream is still to be sent."""
+        _tell(_heroq.heroq_job_log, _heroq.job_log_wait, self._handle, line)
+
+    def stream(self, chunk: str | bytes) -> None:
+        """A chunk of the output as it comes; about the last 10,000 are kept. Waits as `log` does."""
+        _tell(_heroq.heroq_job_stream, _heroq.job_stream_wait, self._handle, chunk)
+
     @property
     def stop_reason(self) -> StopReason:
         return StopReason(_heroq.heroq_job_stop_reason(self._handle))
@@ -214,6 +227,15 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<heroq.Job {self.id} {self.script_type} {self.status or 'new'}>"
+
+
+def _tell(tell: Callable[..., None], wait: Callable[..., None], handle: Any, data: str | bytes) -> None:
+    try:
+        tell(handle, data)
+    except StateError as error:
+        if error.code != _heroq.HEROQ_E_FULL:
+            raise
+        wait(handle, data)
 
 
 def id_of(job: Job | str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _heroq, options
 from .client import Client, Closing, client_of
-from .errors import CancelledError, InvalidError, PartialError
+from .errors import CancelledError, InvalidError, PartialError, TimeoutError
 from .job import Data, Job, id_of
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: jobs that go to the server in one call of submit_many
 _BATCH = 2000
+#: seconds after which a wait for chunks looks for signals again
+STREAM_SLICE = 5.0
 
 
 class Supervisor(Closing):
@@ -127,6 +129,35 @@ class Supervisor(Closing):
 
     def get_error(self, job: Job | str) -> bytes | None:
         return _heroq.heroq_supervisor_get_error(self._handle, id_of(job))
+
+    # ---- what a run tells while it goes on ----
+    def get_progress(self, job: Job | str) -> dict[str, Any] | None:
+        """percent, text, attempt, time (Unix ms); None while the run has said nothing."""
+        return _heroq.heroq_supervisor_get_progress(self._handle, id_of(job))
+
+    def get_logs(self, job: Job | str, last: int = 100) -> list[bytes]:
+        """The last lines of the job's log."""
+        page = _heroq.heroq_supervisor_get_logs(self._handle, id_of(job), -last, options.handle({"count": last}))
+        rows: list[bytes] = page["rows"]
+        return rows
+
+    def stream(self, job: Job | str, *, timeout: float | None = None) -> Iterator[bytes]:
+        """The chunks of the job's output as they come, until it has ended; TimeoutError after so many seconds.
+
+        What is there already comes first. A job that is tried again begins anew.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        cursor, ended = "", 0
+        while not ended:
+            left = STREAM_SLICE if end is None else min(STREAM_SLICE, end - time.monotonic())
+            if left < 0:
+                raise TimeoutError(f"job {id_of(job)} has not ended in time; it goes on")
+            page = _heroq.heroq_supervisor_read_stream(
+                self._handle, id_of(job), cursor, options.milliseconds(max(left, 0)), None
+            )
+            for row in page["rows"]:
+                yield row["chunk"]
+            cursor, ended = page["cursor"], page["ended"]
 
     def list_jobs(
         self, *, status: str | None = None, type: str | None = None, count: int | None = None

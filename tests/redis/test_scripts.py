@@ -43,6 +43,7 @@ class Wire:
 
     def key(self, name: str) -> str:
         plain = {"job": "hero:job:j", "reply": "hero:q:reply:j", "ctl": "hero:q:ctl:type:osis"}
+        plain |= {"log": "{hero:job:j}:log", "stream": "{hero:job:j}:stream"}
         return plain.get(name) or lua.queue_key(Q, name)
 
     def run(self, script: str, *args: Any) -> Any:
@@ -458,6 +459,50 @@ CASES = [
         {"Q": ["b", "a"], "intents": Z(c=1)},
         after_again={"Q": ["b", "a", "b", "a"]},
         oom="refused",
+    ),
+    Case(
+        "note",
+        "lines, chunks and progress",
+        running(),
+        [tok(1), 1, 1, "1 5 50.00 half", 1000, 10000, 2, "l1", "l2", "c1"],
+        1,
+        {
+            "log": ["l1", "l2"],
+            "stream": ...,
+            **running(hq_logged=2, hq_progress="1 5 50.00 half", hq_noted="1 " + tok(1)),
+        },
+        oom="passes",
+    ),
+    Case(
+        "note",
+        "the next",
+        {**running(hq_noted="1 " + tok(1), hq_logged=3), "log": ["l"]},
+        [tok(1), 1, 2, "", 2, 10000, 2, "m", "n"],
+        1,
+        {"log": ["m", "n"], **running(hq_noted="2 " + tok(1), hq_logged=5)},
+        oom="passes",
+    ),
+    Case(
+        "note",
+        "another run's count does not matter",
+        running(hq_noted="9 " + tok(2)),
+        [tok(1), 1, 1, "1 5 1.00 ", 1000, 10000, 0],
+        1,
+        running(hq_noted="1 " + tok(1), hq_progress="1 5 1.00 "),
+        oom="passes",
+    ),
+    Case("note", "missing", {}, [tok(1), 1, 1, "", 1000, 10000, 1, "l"], -1),
+    Case("note", "ended", running(status="finished"), [tok(1), 1, 1, "", 1000, 10000, 1, "l"], -2),
+    Case("note", "another run has it", running(), [tok(2), 1, 1, "", 1000, 10000, 1, "l"], -3),
+    Case("note", "no run of ours has it", running(), ["me:1", 0, 1, "", 1000, 10000, 1, "l"], -3),
+    Case(
+        "note",
+        "canonical",
+        job(status="started"),
+        ["me:1", 0, 1, "", 1000, 10000, 1, "l"],
+        1,
+        {"log": ["l"], **job(status="started", hq_logged=1, hq_noted="1 me:1")},
+        oom="passes",
     ),
     Case("mark", "always", {}, [], 1, {"mark": {"at": "1"}}, oom="passes"),
     Case("intent", "now", {}, [0, 0, "a", "b"], 2, {"intents": Z(a=0, b=0)}, oom="refused"),

@@ -84,6 +84,20 @@ HEROQ_API heroq_status heroq_job_retry(heroq_job *self, int64_t delay_ms, const 
                                        uint32_t flags, heroq_call *call, heroq_error *err);
 /** Gives the job back, to be run next, by anyone; costs no retry. */
 HEROQ_API heroq_status heroq_job_release(heroq_job *self, uint32_t flags, heroq_call *call, heroq_error *err);
+/** What a run tells while it goes on, for heroq_supervisor_get_progress, _get_logs and _read_stream. Any thread, until the
+ *  job is settled (HEROQ_E_SETTLED) or its lease is gone (HEROQ_E_LOST). Accepted at once, sent in order by the actor's
+ *  thread; the result is written after all of it. */
+
+/** How far the run is: `percent` 0 to 100, `text` a few words (UTF-8, NULL allowed). The newest counts: one that comes
+ *  before the last was sent takes its place. */
+HEROQ_API heroq_status heroq_job_progress(heroq_job *self, double percent, const char *text, heroq_error *err);
+/** A line of the job's log, bytes; a newline at its end is left out. The last 1,000 lines are kept. While 1 MiB of log and
+ *  stream waits to be sent, it waits for room with `call`, and is HEROQ_E_FULL without one. */
+HEROQ_API heroq_status heroq_job_log(heroq_job *self, const void *line, size_t size, heroq_call *call,
+                                     heroq_error *err);
+/** A chunk of the job's output as it comes, bytes; about the last 10,000 are kept. Full as heroq_job_log. */
+HEROQ_API heroq_status heroq_job_stream(heroq_job *self, const void *chunk, size_t size, heroq_call *call,
+                                        heroq_error *err);
 /** A heroq_stop_reason; cheap, to be asked often. */
 HEROQ_API int32_t heroq_job_stop_reason(const heroq_job *self);
 /** The how-manyeth start of the job this is, 1 for the first; 0 if the job was not taken. For logs: the key for

@@ -51,6 +51,20 @@ HEROQ_API heroq_status heroq_supervisor_get_output(heroq_supervisor *self, const
                                                    heroq_call *call, heroq_error *err);
 HEROQ_API heroq_status heroq_supervisor_get_error(heroq_supervisor *self, const char *job_id, heroq_bytes **out,
                                                   heroq_call *call, heroq_error *err);
+/** How far a run says it is: percent (double), text, attempt, time (Unix ms). *out is NULL while it has said nothing. */
+HEROQ_API heroq_status heroq_supervisor_get_progress(heroq_supervisor *self, const char *job_id, heroq_record **out,
+                                                     heroq_call *call, heroq_error *err);
+/** Lines of the job's log, from line number `from` on (0: the oldest that is kept; negative: so many of the last): rows
+ *  (bytes), first (the number of the first row), next (the number to go on with). `options`: count. */
+HEROQ_API heroq_status heroq_supervisor_get_logs(heroq_supervisor *self, const char *job_id, int64_t from,
+                                                 const heroq_options *options, heroq_record **out, heroq_call *call,
+                                                 heroq_error *err);
+/** Chunks of the job's stream behind `cursor` (NULL or "": from the oldest that is kept), waiting for one as long as the
+ *  job runs and `timeout_ms` is not over: rows of chunk (bytes) and attempt, cursor, ended (1: the job has ended, and these
+ *  were its last). A job that is tried again begins anew, under its next attempt. `options`: count. */
+HEROQ_API heroq_status heroq_supervisor_read_stream(heroq_supervisor *self, const char *job_id, const char *cursor,
+                                                    int64_t timeout_ms, const heroq_options *options,
+                                                    heroq_record **out, heroq_call *call, heroq_error *err);
 /** A page of jobs: rows of id, status, script_type, created, size; `cursor` NULL or "" begins, "0" in the answer ends.
  *  A job may come twice, as SCAN does. `options`: count, status, type. */
 HEROQ_API heroq_status heroq_supervisor_list_jobs(heroq_supervisor *self, const char *cursor,

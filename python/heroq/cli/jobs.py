@@ -17,6 +17,9 @@ from .common import Env, JobId, Json, Options, Type, Url
 Script = Annotated[
     str, typer.Argument(metavar="SCRIPT", help="The script; - reads it from standard input, @FILE from a file.")
 ]
+#: of the log that show prints
+LOG_LINES = 20
+
 OwnId = Annotated[str | None, typer.Option("--id", help="The job's id; made if not given.")]
 
 
@@ -113,13 +116,17 @@ def _cell(row: dict[str, Any], name: str) -> object:
 
 
 def show(job_id: JobId, url: Url = None, as_json: Json = False) -> None:
-    """Show all fields of a job."""
+    """Show all fields of a job, how far it is, and the end of its log."""
     with common.supervisor(url) as sup:
-        job = sup.get_job(job_id)
+        job, progress, log = sup.get_job(job_id), sup.get_progress(job_id), sup.get_logs(job_id, last=LOG_LINES)
     if as_json:
         print(json.dumps(json.loads(job.to_json()), ensure_ascii=False))
     else:
-        common.put_table(("field", "value"), job.fields.items())
+        rows: list[tuple[str, object]] = list(job.fields.items())
+        if progress:
+            rows.append(("progress", f"{progress['percent']:g} % {progress['text']}".rstrip()))
+        rows += [("log", line) for line in log]
+        common.put_table(("field", "value"), rows)
 
 
 def stop(job_id: JobId, url: Url = None, as_json: Json = False) -> None:
