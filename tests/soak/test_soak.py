@@ -171,11 +171,13 @@ def soak(new_server: Callable[..., Server], tmp_path: Path) -> Iterator[Soak]:
 def test_68_soak(soak: Soak, capsys: pytest.CaptureFixture[str]) -> None:
     soak.run()
     wait_until(lambda: soak.lasting["supervisor"].poll() is not None, seconds=40, what="the supervisor is through")
-    wait_until(soak.crew.oracle.done, seconds=60, what="every acknowledged job ends, and nothing is left over")
-    wrong = soak.crew.oracle.judge(max_starts=0)
-    with capsys.disabled():
-        print("\n" + "\n".join(soak.lines()))
-    assert not wrong
+    try:
+        wait_until(soak.crew.oracle.done, seconds=60, what="every acknowledged job ends, and nothing is left over")
+    finally:
+        wrong = soak.crew.oracle.judge(max_starts=0)
+        with capsys.disabled():
+            print("\n" + "\n".join(soak.lines()))
+        assert wrong == {}
     assert soak.crew.oracle.jobs > 5 * SECONDS
     assert soak.lasting["supervisor"].returncode == 0
     assert soak.lasting["Python actor"].poll() is None and soak.lasting["C actor"].poll() is None

@@ -235,9 +235,11 @@ class Oracle:
 
     def done(self) -> bool:
         """Every acknowledged job has ended and nothing is left over."""
-        self.watch()
         with self.server.connect() as link:
-            return not self.open and not left_over(caller(link), self.queues)
+            if left_over(caller(link), self.queues):
+                return False
+        self.watch()
+        return not self.open
 
     # ---- the verdict ----
 
@@ -268,7 +270,7 @@ class Oracle:
     def _check_results(self, link: Connection) -> None:
         started = {(line.id, line.attempt, str(line.pid)) for lines in self.starts.values() for line in lines}
         for id, result in hashes(link, self.results, "status", "output", "error"):
-            if id in self.again or result[0] is None:  # the ttl of a hash may be over
+            if id in self.again or (result[0] is None and self.expire):
                 continue
             if result != self.results[id]:
                 self.breach("I3: a terminal job changed", [id])
