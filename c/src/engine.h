@@ -306,6 +306,7 @@ void hq_intents_free(heroq_actor *a);
 void hq_tend_put(heroq_actor *a, int64_t now); /* BEAT first, then what is due */
 int64_t hq_tend_next(const heroq_actor *a);
 void hq_tend_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
+void hq_tend_promote_in(hq_source *s, int64_t ms); /* a delayed id is due then */
 void hq_tend_timeouts(heroq_actor *a, int64_t now);
 void hq_tend_strict(heroq_actor *a, int64_t now); /* the server is away: stop what outlives its lease */
 void hq_tend_lost(heroq_actor *a, hq_held *h);    /* its lease is somebody else's */

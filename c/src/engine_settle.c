@@ -333,6 +333,7 @@ static void unclaimed(hq_held *h, const hq_reply *r) {
 
 static void again(hq_held *h, const hq_reply *r) {
   if (hq_reply_int(r, 0) != 2) {
+    if (h->retry_delay > 0) hq_tend_promote_in(h->source, h->retry_delay);
     acknowledged(h);
     hq_held_drop(h);
   } else if (h->retry_why == HQ_AGAIN_DROPPED)

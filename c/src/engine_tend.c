@@ -291,11 +291,17 @@ static void reap_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) 
   }
 }
 
+void hq_tend_promote_in(hq_source *s, int64_t ms) {
+  s->promote_at = earlier(s->promote_at, hq_mono_ms() + ms + RETRY_PROMOTE_MS);
+}
+
 static void promote_answer(const hq_item *item, const hq_reply *r) {
   hq_source *s = item->source;
   int64_t promoted = hq_reply_int(hq_reply_at(r, 0), 0), next = hq_reply_int(hq_reply_at(r, 1), -1);
-  int64_t at = promoted >= PROMOTE_MOST ? 0 : next >= 0 ? hq_mono_ms() + next + RETRY_PROMOTE_MS : HQ_NEVER;
-  s->promote_at = earlier(s->promote_at, at);
+  if (promoted >= PROMOTE_MOST)
+    s->promote_at = 0;
+  else if (next >= 0)
+    hq_tend_promote_in(s, next);
 }
 
 void hq_tend_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {

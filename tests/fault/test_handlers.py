@@ -203,7 +203,7 @@ def test_14_retry_backoff_dead(server: Server) -> None:
         gaps = [after[0] - before[0] for before, after in itertools.pairwise(times)]
         print(f"gaps {gaps}")
         for gap, mean in zip(gaps, (0.1, 0.2, 0.4), strict=True):
-            assert mean * 0.5 - 0.005 < gap < mean * 1.5 + 1.0  # the second is for a loaded machine
+            assert mean * 0.5 - 0.005 < gap < mean * 1.5 + 0.5  # half a second is for a loaded machine
         assert field(server, "a", "status") == b"error"
         assert field(server, "a", "error") == b"failure 4"
         assert server.command("LRANGE", "hero:q:reply:a", 0, -1) == [b"failure 4"]
