@@ -5,14 +5,22 @@ The actor is in this process, behind a proxy that does the harm; the oracle look
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import heroq
 import pytest
 from support.faultproxy import FaultProxy
-from support.faults import OPTIONS, H, Runner, enqueue, load_scripts, nothing_left, output, word_of
+from support.faults import OPTIONS, H, Q, Runner, enqueue, field, load_scripts, nothing_left, output, word_of
 from support.server import Server, wait_until
+
+from .test_faults import World
 
 
 @pytest.fixture
@@ -157,4 +165,167 @@ def test_zombie_script_changes_nothing(server: Server, proxy: FaultProxy, comman
         wait_until(lambda: output(server, "b") == b"done b" and nothing_left(server), seconds=10)
         assert output(server, "a") == b"done a"
     finally:
+        runner.close()
+
+
+# ---- the consumer never stops ----
+
+
+@pytest.mark.parametrize("harm", ["garbage", "swallow", "half"])
+@pytest.mark.parametrize("command", ["BLMOVE", "take", "claim", "finish", "beat", "reap"])
+def test_48_the_consumer_goes_on(server: Server, proxy: FaultProxy, command: str, harm: str) -> None:
+    """Nonsense or silence on the blocked or on the command connection: both are left, and work goes on."""
+    runner = Runner(proxy.url, lambda job: job.finish(f"done {job.id}") if job.text == "run" else time.sleep(1.5))
+    try:
+        if command == "beat":
+            enqueue(server, "slow", "sleep")
+        proxy.arm(word_of(command), harm, data=b"$9\r\nnonsense", times=2)
+        for i in range(5):
+            enqueue(server, f"j{i}")
+        assert proxy.fired.wait(5), f"no {command} was sent"
+        enqueue(server, "a")
+        ids = [f"j{i}" for i in range(5)] + ["a"]
+        wait_until(lambda: all(output(server, i) for i in ids), seconds=20, what="all jobs are done")
+        assert [output(server, i) for i in ids] == [f"done {i}".encode() for i in ids]
+    finally:
+        runner.close()
+
+
+def connections_to(port: int) -> list[socket.socket]:
+    """Copies of this process's sockets that are connected there."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            one = socket.socket(fileno=os.dup(int(name)))
+            if one.family == socket.AF_INET and one.getpeername()[1] == port:
+                found.append(one)
+            else:
+                one.close()
+    return found
+
+
+def test_48_blackhole(server: Server, proxy: FaultProxy) -> None:
+    """No data and no FIN, on old and new connections: calls end in time, and everybody goes on afterwards."""
+    runner = Runner(proxy.url)
+    sup = heroq.Supervisor(proxy.url, op_timeout="300ms", connect_timeout="1s", log="off")
+    try:
+        enqueue(server, "warm")
+        wait_until(lambda: output(server, "warm"))
+        sup.get_status("warm")
+        sockets = connections_to(proxy.port)
+        assert len(sockets) >= 3  # the caller's, the actor's two
+        for one in sockets:
+            assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert one.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0
+            one.close()
+        proxy.freeze()
+        began = time.monotonic()
+        with pytest.raises(heroq.HeroqError) as caught:
+            sup.submit("run", script_type="fault")
+        assert 0.25 < time.monotonic() - began < 3.0
+        assert isinstance(caught.value, heroq.TimeoutError | heroq.ConnectionError)
+        assert caught.value.retryable and caught.value.maybe_done
+        began = time.monotonic()
+        with pytest.raises(heroq.HeroqError):
+            sup.await_result("warm2", timeout=1.0)
+        assert time.monotonic() - began < 4.0
+        # the command connection by op_timeout, the blocked one by block and a margin of 2 s
+        wait_until(lambda: not runner.actor.stats()["connected"], seconds=5, what="the actor notices")
+        proxy.thaw()
+        enqueue(server, "a")
+        wait_until(lambda: output(server, "a") == b"done a", seconds=15)
+        assert sup.get_status("a") == "finished"
+    finally:
+        proxy.thaw()
+        sup.close()
+        runner.close()
+
+
+# ---- frozen and late ----
+
+
+def test_8_sigstop_while_blocked(server: Server, tmp_path: Path) -> None:
+    world = World(server, tmp_path)
+    try:
+        frozen = world.start()
+        wait_until(lambda: b"blocked_clients:1" in server.command("INFO", "clients"), what="it is blocked")
+        frozen.send_signal(signal.SIGSTOP)
+        enqueue(server, "a", "ok x")
+        wait_until(lambda: server.command("LLEN", f"{H}:handoff") == 1, what="the frozen actor's BLMOVE got it")
+        world.start()
+        wait_until(lambda: field(server, "a", "status") == b"finished", seconds=15, what="another actor gets it")
+        frozen.send_signal(signal.SIGCONT)
+        enqueue(server, "b", "ok y")
+        wait_until(lambda: field(server, "b", "status") == b"finished")
+        wait_until(lambda: nothing_left(server), seconds=15)
+        assert [line[1] for line in world.lines("start")] == ["a", "b"]
+        assert server.command("HLEN", f"{H}:recoveries") == 0
+        assert frozen.poll() is None
+    finally:
+        world.close()
+
+
+@pytest.mark.parametrize("seconds", [1.2, 2.8])
+def test_9_late_blmove(server: Server, proxy: FaultProxy, seconds: float) -> None:
+    """The request reaches the server two leases late; with 2.8 s its client has given the connection up by then."""
+    runner = Runner(proxy.url)
+    try:
+        proxy.arm("BLMOVE", "late", seconds=seconds)
+        assert proxy.fired.wait(5)
+        enqueue(server, "a")
+        wait_until(lambda: output(server, "a") == b"done a", seconds=15)
+        enqueue(server, "b")
+        wait_until(lambda: output(server, "b") == b"done b", seconds=15)
+        wait_until(lambda: nothing_left(server), seconds=10)
+        assert runner.runs == [("a", 1), ("b", 1)]
+    finally:
+        runner.close()
+
+
+# ---- the job's server is away, the queue's is not ----
+
+
+def test_67_syncer(server: Server) -> None:
+    """Results are kept while they cannot be written, the leases live, DONE waits, and takes stop at max_pending."""
+    gate = threading.Event()
+
+    def handle(job: heroq.Job) -> None:
+        gate.wait(30)
+        job.finish(b"x" * 600)
+
+    runner = Runner(server.url, handle, threads=3, **{**OPTIONS, "max_pending": "1KiB"})
+    try:
+        for job_id in "abc":
+            enqueue(server, job_id)
+        wait_until(lambda: len(runner.runs) == 3)
+        holders = server.command("HMGET", f"{H}:holders", "a", "b", "c")
+        # the user may touch queues and replies, but no job's hash
+        server.command("ACL", "SETUSER", "default", "resetkeys", "~{*", "~hero:q:*")
+        gate.set()
+        wait_until(lambda: runner.actor.stats()["unsettled"] == 3)
+        server.command("LPUSH", Q, *(f"new{i}" for i in range(5)))
+        end = time.monotonic() + 3.0  # five leases: how long the server is away
+        while time.monotonic() < end:
+            assert server.command("HMGET", f"{H}:holders", "a", "b", "c") == holders
+            # a blocked command that was under way may bring one more
+            assert server.command("LLEN", Q) >= 4, "a new job was taken though the results do not fit"
+            assert not any(server.command("EXISTS", f"hero:q:reply:{job_id}") for job_id in "abc")
+            time.sleep(0.05)
+        seconds, micros = (int(part) for part in server.command("TIME"))
+        scores = [float(server.command("ZSCORE", f"{H}:leases", job_id)) for job_id in "abc"]
+        assert min(scores) > seconds * 1000 + micros / 1000, "a lease ran out"
+        stats = runner.actor.stats()
+        assert (stats["unsettled"], stats["finished"], stats["pending_bytes"]) == (3, 0, 1800)
+        server.command("ACL", "SETUSER", "default", "allkeys")
+        for i in range(5):
+            server.command("HSET", f"hero:job:new{i}", "script", "run", "status", "dispatched")
+        wait_until(lambda: nothing_left(server), seconds=20)
+        for job_id in "abc":
+            assert output(server, job_id) == b"x" * 600
+            assert field(server, job_id, "hq_attempt") == b"1"
+            assert server.command("LLEN", f"hero:q:reply:{job_id}") == 1
+        assert all(output(server, f"new{i}") == b"x" * 600 for i in range(5))
+        assert runner.actor.stats()["finished"] == 8
+    finally:
+        server.command("ACL", "SETUSER", "default", "allkeys")
         runner.close()
