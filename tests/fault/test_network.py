@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import heroq
@@ -329,3 +329,125 @@ def test_67_syncer(server: Server) -> None:
     finally:
         server.command("ACL", "SETUSER", "default", "allkeys")
         runner.close()
+
+
+# ---- servers that cannot be reached, or refuse ----
+
+SECRET = "s3cret-Passw0rd"
+
+
+def refused(url: str, name: str, within: float) -> str:
+    """Opening a client fails with this code in this time; the text never holds the password."""
+    began = time.monotonic()
+    with pytest.raises(heroq.HeroqError) as caught:
+        heroq.Client(url, connect_timeout="500ms", log="off")
+    assert time.monotonic() - began < within
+    assert caught.value.name == name
+    assert SECRET not in str(caught.value)
+    return str(caught.value)
+
+
+def test_49_refused(server: Server) -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+        text = refused(f"redis://:{SECRET}@127.0.0.1:{port}", "HEROQ_E_CONNECTION", 1.0)
+    assert str(port) in text and "refused" in text.lower()
+
+
+def test_49_filtered() -> None:
+    """A full accept queue: the kernel drops the SYN, as a firewall does."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        refused(f"redis://:{SECRET}@127.0.0.1:{listener.getsockname()[1]}", "HEROQ_E_CONNECTION", 2.0)
+
+
+def test_49_no_such_name() -> None:
+    text = refused(f"redis://:{SECRET}@no-such-host.invalid:6379", "HEROQ_E_CONNECTION", 30.0)
+    assert "no-such-host.invalid" in text
+
+
+def test_49_unix_socket_is_gone(new_server: Callable[..., Server]) -> None:
+    server = new_server()
+    runner = Runner(server.unix_url)
+    try:
+        enqueue(server, "a")
+        wait_until(lambda: output(server, "a"))
+        (server.dir / "server.sock").unlink()
+        enqueue(server, "b")  # connections that stand do not need the file
+        wait_until(lambda: output(server, "b"))
+        refused(server.unix_url, "HEROQ_E_CONNECTION", 1.0)
+        server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        wait_until(lambda: not runner.actor.stats()["connected"])
+        server.restart()
+        enqueue(server, "c")
+        wait_until(lambda: output(server, "c"), seconds=20, what="the socket is there again")
+    finally:
+        runner.close()
+
+
+def test_49_wrong_password(new_server: Callable[..., Server]) -> None:
+    server = new_server("--requirepass", "right")
+    place = f"127.0.0.1:{server.port}"
+    assert "password" in refused(f"redis://:{SECRET}@{place}", "HEROQ_E_AUTH", 1.0)
+    refused(f"redis://nobody:{SECRET}@{place}", "HEROQ_E_AUTH", 1.0)
+    refused(f"redis://{place}", "HEROQ_E_AUTH", 1.0)
+
+
+def test_49_the_rules_change_while_actors_work(new_server: Callable[..., Server]) -> None:
+    """A user is deleted, gets another password, is made anew: the actor says so, tries again, and goes on."""
+    server = new_server()
+    rules = ["on", f">{SECRET}", "allkeys", "allchannels", "allcommands"]
+    server.command("ACL", "SETUSER", "worker", *rules)
+    runner = Runner(f"redis://worker:{SECRET}@127.0.0.1:{server.port}", **{**OPTIONS, "log": "events"})
+    said: list[str] = []
+
+    def says(piece: str) -> bool:
+        while event := runner.actor.client.next_event(0):
+            said.append(str(event))
+        return any(piece in text for text in said)
+
+    try:
+        enqueue(server, "a")
+        wait_until(lambda: output(server, "a"))
+        for change in (["DELUSER", "worker"], ["SETUSER", "worker", "resetpass", ">other"]):
+            server.command("ACL", *change)
+            server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            wait_until(lambda: says("refused the user or the password"), what="the refusal is told")
+            enqueue(server, change[0])
+            server.command("ACL", "SETUSER", "worker", *rules)
+            wait_until(lambda: output(server, change[0]), seconds=20, what="it goes on")  # noqa: B023
+            said.clear()
+        # what it may do is taken away and given back
+        server.command("ACL", "SETUSER", "worker", "-@scripting")
+        enqueue(server, "b")
+        wait_until(lambda: says("NOPERM"), what="the refusal is told")
+        assert len(said) < 200, "an error storm"
+        server.command("ACL", "SETUSER", "worker", "+@all")
+        wait_until(lambda: output(server, "b"), seconds=20, what="it goes on")
+        wait_until(lambda: nothing_left(server), seconds=10)
+        assert not any(SECRET in text for text in said)
+    finally:
+        runner.close()
+
+
+def test_49_a_password_is_asked_for_since(new_server: Callable[..., Server]) -> None:
+    server = new_server()
+    with heroq.Supervisor(server.url, log="off") as sup:
+        sup.submit("x", script_type="fault", id="a")
+        server.command("CONFIG", "SET", "requirepass", SECRET)
+        server.password = SECRET
+        assert sup.get_status("a") == "dispatched"  # a connection that stands is let alone
+        server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        with pytest.raises(heroq.ServerError) as caught:
+            sup.get_status("a")
+        assert caught.value.name == "HEROQ_E_AUTH"
+        server.command("CONFIG", "SET", "requirepass", "")
+        server.password = ""
+        assert sup.get_status("a") == "dispatched"
