@@ -87,6 +87,7 @@ class Actor(Closing):
                 job = self.take()
                 if job is not None:
                     yield job
+                    job = None  # not kept while waiting for the next one
         except ClosedError:
             return
 
