@@ -85,7 +85,7 @@ def test_11_handler_hangs(server: Server, hanging: Hanging) -> None:
         assert hanging.late == ["HEROQ_E_LOST"]
         assert output(server, "a") == b"run 2"
         assert field(server, "a", "hq_retries") == b"1"
-        assert runner.actor.stats()["stuck"] == 0
+        wait_until(lambda: runner.actor.stats()["stuck"] == 0, what="the slot is back")
     finally:
         runner.close()
 

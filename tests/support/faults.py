@@ -55,13 +55,17 @@ class Runner:
     def _run(self) -> None:
         try:
             for job in self.actor:
-                self.runs.append((job.id, job.attempt))
-                try:
-                    self._handler(job)
-                except heroq.SettledError:
-                    pass  # the lease went meanwhile: another run has it
+                self._one(job)
+                del job  # its handler is through with it
         except heroq.HeroqError as error:
             self.ends.append(error)
+
+    def _one(self, job: heroq.Job) -> None:
+        self.runs.append((job.id, job.attempt))
+        try:
+            self._handler(job)
+        except heroq.SettledError:
+            pass  # the lease went meanwhile: another run has it
 
     def close(self) -> None:
         self.actor.close(grace=0)
