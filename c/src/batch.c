@@ -152,5 +152,9 @@ heroq_status hq_reply_to_error(const hq_reply *r, const char *what, heroq_error 
   /* a script on a server before 7 wraps what its command was told */
   if (code == HEROQ_E_SERVER && strstr(r->str.p, "WRONGTYPE ")) code = HEROQ_E_WRONG_TYPE;
   if (code == HEROQ_E_SERVER && strstr(r->str.p, "OOM command not allowed")) code = HEROQ_E_UNAVAILABLE;
+  /* a right that is missing inside a script, as Redis and as Valkey say it */
+  if (code == HEROQ_E_SERVER &&
+      (strstr(r->str.p, "user executing the script can't") || strstr(r->str.p, "ACL failure in script")))
+    code = HEROQ_E_DENIED;
   return hq_fail(err, code, "%s: %.*s", what, (int)(r->str.n > 300 ? 300 : r->str.n), r->str.p);
 }

@@ -374,10 +374,20 @@ static bool begin_heal(hq_conn *c) {
   return !h->failed && !h->text.failed;
 }
 
+/* Where a script could not be loaded, the reason why is the answer. */
+static void take_healed(hq_conn *c) {
+  const hq_reply *refused = NULL;
+  for (uint32_t i = 0; i < c->heal_loads && !refused; i++)
+    if (hq_reply_is_error(c->heal.command[i].reply, NULL)) refused = c->heal.command[i].reply;
+  for (uint32_t i = c->heal_loads; i < c->heal.count; i++) {
+    const hq_reply *r = c->heal.command[i].reply;
+    if (refused && hq_reply_is_error(r, "NOSCRIPT")) r = refused;
+    c->batch->command[c->heal_of[i - c->heal_loads]].reply = r;
+  }
+}
+
 static void batch_done(hq_conn *c) {
-  if (c->active == &c->heal)
-    for (uint32_t i = c->heal_loads; i < c->heal.count; i++)
-      c->batch->command[c->heal_of[i - c->heal_loads]].reply = c->heal.command[i].reply;
+  if (c->active == &c->heal) take_healed(c);
   if (begin_heal(c)) {
     activate(c, &c->heal);
     return;

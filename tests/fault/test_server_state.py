@@ -412,7 +412,7 @@ def test_31_evicted_leases(server: Server) -> None:
         actor.kill()
     server.command("DEL", f"{H}:leases")
     with Runner(server.url) as runner:
-        mended = []
+        mended: list[str] = []
         while bad := [
             one for one in findings(server) if one["check"] == "leases" and "without a lease" in one["found"]
         ]:
