@@ -192,10 +192,32 @@ heroq_status hq_check_script_types(hq_doctor *d, heroq_error *err) {
 
 /* ---- holders and leases ---- */
 
+enum { NAMED = 500 }; /* bytes of ids that a finding names */
+
 typedef struct unequal {
   uint32_t no_lease, no_holder;
-  char no_lease_id[257], no_holder_id[257];
+  hq_buf no_lease_ids, no_lease_mend; /* "a, b", and "1 a 1 b": as many as there is room for */
+  hq_buf no_holder_ids, no_holder_mend;
 } unequal;
+
+static void free_unequal(unequal *u) {
+  hq_buf_free(&u->no_lease_ids);
+  hq_buf_free(&u->no_lease_mend);
+  hq_buf_free(&u->no_holder_ids);
+  hq_buf_free(&u->no_holder_mend);
+  *u = (unequal){0};
+}
+
+static void name_id(hq_buf *ids, hq_buf *ends, hq_slice id) {
+  char text[257], word[320];
+  copy_text(text, sizeof text, id);
+  hq_doctor_word(text, word);
+  if (ids->n && ends->n + strlen(word) > NAMED) return;
+  if (ids->n) hq_buf_text(ids, ", ");
+  hq_buf_text(ids, text);
+  hq_buf_text(ends, " 1 ");
+  hq_buf_text(ends, word);
+}
 
 static bool first_ids(const hq_doctor *d, const hq_qkeys *q, hq_batch *b, heroq_status *status, heroq_error *err) {
   char most[16];
@@ -210,7 +232,7 @@ static bool first_ids(const hq_doctor *d, const hq_qkeys *q, hq_batch *b, heroq_
 static heroq_status compare_held(hq_doctor *d, const hq_qkeys *q, unequal *u, heroq_error *err) {
   hq_batch b, other;
   heroq_status status;
-  *u = (unequal){0};
+  free_unequal(u);
   hq_batch_init(&b);
   hq_batch_init(&other);
   if (first_ids(d, q, &b, &status, err)) {
@@ -232,28 +254,34 @@ static heroq_status compare_held(hq_doctor *d, const hq_qkeys *q, unequal *u, he
     const hq_reply *scores = holders ? hq_batch_reply(&other, 0) : NULL;
     const hq_reply *tokens = leases ? hq_batch_reply(&other, holders ? 1 : 0) : NULL;
     for (uint32_t i = 0; i < holders && !status; i++)
-      if (!hq_reply_str(hq_reply_at(scores, i)).p && !u->no_lease++)
-        copy_text(u->no_lease_id, sizeof u->no_lease_id, hq_reply_str(hq_reply_at(held, i * 2)));
+      if (!hq_reply_str(hq_reply_at(scores, i)).p) {
+        u->no_lease++;
+        name_id(&u->no_lease_ids, &u->no_lease_mend, hq_reply_str(hq_reply_at(held, i * 2)));
+      }
     for (uint32_t i = 0; i < leases && !status; i++)
-      if (!hq_reply_str(hq_reply_at(tokens, i)).p && !u->no_holder++)
-        copy_text(u->no_holder_id, sizeof u->no_holder_id, hq_reply_str(hq_reply_at(leased, i)));
+      if (!hq_reply_str(hq_reply_at(tokens, i)).p) {
+        u->no_holder++;
+        name_id(&u->no_holder_ids, &u->no_holder_mend, hq_reply_str(hq_reply_at(leased, i)));
+      }
   }
   hq_batch_free(&other);
   hq_batch_free(&b);
   return status;
 }
 
-static void add_unequal(hq_doctor *d, const char *queue, const unequal *u) {
-  char found[400], mend[700], word[320];
+static void add_unequal(hq_doctor *d, const char *queue, unequal *u) {
+  char found[700], mend[1000];
   if (u->no_lease) {
-    snprintf(found, sizeof found, "%u held jobs without a lease, such as %s", u->no_lease, u->no_lease_id);
-    snprintf(mend, sizeof mend, "redis-cli ZADD '{%.300s}:leases' 1 %s", queue, hq_doctor_word(u->no_lease_id, word));
+    snprintf(found, sizeof found, "%u held jobs without a lease, such as %s", u->no_lease,
+             hq_buf_cstr(&u->no_lease_ids));
+    snprintf(mend, sizeof mend, "redis-cli ZADD '{%.400s}:leases'%s", queue, hq_buf_cstr(&u->no_lease_mend));
     hq_doctor_add(d, HQ_SEV_ERROR, queue, found,
                   "nobody would ever give these jobs back; the mend makes the reaper do it", mend);
   }
   if (u->no_holder) {
-    snprintf(found, sizeof found, "%u leases without a holder, such as that of %s", u->no_holder, u->no_holder_id);
-    snprintf(mend, sizeof mend, "redis-cli ZADD '{%.300s}:leases' 1 %s", queue, hq_doctor_word(u->no_holder_id, word));
+    snprintf(found, sizeof found, "%u leases without a holder, such as that of %s", u->no_holder,
+             hq_buf_cstr(&u->no_holder_ids));
+    snprintf(mend, sizeof mend, "redis-cli ZADD '{%.400s}:leases'%s", queue, hq_buf_cstr(&u->no_holder_mend));
     hq_doctor_add(d, HQ_SEV_WARNING, queue, found, "the jobs go back when the leases end; the mend ends them now",
                   mend);
   }
@@ -276,7 +304,7 @@ heroq_status hq_check_leases(hq_doctor *d, heroq_error *err) {
   heroq_status status = HEROQ_OK;
   for (uint32_t i = 0; i < d->queues.n && !status; i++) {
     hq_qkeys q;
-    unequal u;
+    unequal u = {0};
     if (!hq_qkeys_init(&q, d->queues.name[i])) return hq_fail_nomem(err);
     status = compare_held(d, &q, &u, err);
     if (!status && (u.no_lease || u.no_holder)) { /* may have been taken or settled between the two reads */
@@ -285,6 +313,7 @@ heroq_status hq_check_leases(hq_doctor *d, heroq_error *err) {
     }
     if (!status) add_unequal(d, d->queues.name[i], &u);
     if (!status) add_unreaped(d, i);
+    free_unequal(&u);
     hq_qkeys_free(&q);
   }
   return status;

@@ -140,7 +140,8 @@ def test_37c_requeue_of_the_dead(server: Server, sup: heroq.Supervisor) -> None:
         queue.pause()
         for _ in range(3):
             sup.requeue_job(job)
-        assert server.command("LLEN", Q) == 3
+        # one may be on its way back: a blocked command brought it
+        wait_until(lambda: server.command("LLEN", Q) == 3)
         with ThreadPoolExecutor() as pool:
             result = pool.submit(sup.await_result, job, timeout=20)
             queue.resume()
