@@ -8,13 +8,17 @@ says nothing has its line too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from support.crew import Crew
+from support.server import Server
 
 COLUMNS = ("faults", "jobs", "restarts", "lost", "doubled", "stale", "recovery")
 LEGEND = "injected faults, lost jobs, doubled outputs, stale results that were refused, slowest recovery"
 Record = Callable[..., None]
+Hire = Callable[[Server], Crew]
 Cells = dict[str, float]
 
 
@@ -31,6 +35,26 @@ def record(request: pytest.FixtureRequest) -> Record:
         request.node.user_properties.extend(cells.items())
 
     return note
+
+
+@pytest.fixture
+def hire(tmp_path: Path, record: Record) -> Iterator[Hire]:
+    """hire(server): a crew on it, which ends with the test and is in the table."""
+    made: list[Crew] = []
+
+    def make(server: Server) -> Crew:
+        made.append(Crew(server, tmp_path))
+        return made[-1]
+
+    yield make
+    for crew in made:
+        crew.close()
+        record(**crew.report())
+
+
+@pytest.fixture
+def world(server: Server, hire: Hire) -> Crew:
+    return hire(server)
 
 
 class Row:

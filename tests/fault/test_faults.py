@@ -5,37 +5,15 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import heroq
 import pytest
 from support.crew import LEASE, MAX_STARTS, Crew, Q, seeded
 from support.server import Server, wait_until
 
-Record = Callable[..., None]
 Hire = Callable[[Server], Crew]
 FULL = bool(os.environ.get("HEROQ_FAULT_FULL"))  # tests/run.sh fault
-
-
-@pytest.fixture
-def hire(tmp_path: Path, record: Record) -> Iterator[Hire]:
-    """hire(server): a crew on it, which ends with the test and is in the table."""
-    made: list[Crew] = []
-
-    def make(server: Server) -> Crew:
-        made.append(Crew(server, tmp_path))
-        return made[-1]
-
-    yield make
-    for crew in made:
-        crew.close()
-        record(**crew.report())
-
-
-@pytest.fixture
-def world(server: Server, hire: Hire) -> Crew:
-    return hire(server)
 
 
 def submit(world: Crew, *scripts: str) -> list[str]:
@@ -109,6 +87,22 @@ def kill_everybody(crew: Crew, chance: random.Random, jobs: int, kills: int, ser
             looked = time.monotonic()
     crew.thaw()
     crew.dismiss_producers()
+
+
+def test_12_poison_pill(world: Crew) -> None:
+    """A job that kills its actor costs a few actors, and none of the jobs that were taken ahead beside it."""
+    poison = submit(world, *["ok 1"] * 50, "die", *["ok 2"] * 50)
+    for _ in range(3):
+        world.start()
+    wait_until(lambda: world.revive() or world.all_terminal(poison), seconds=40, what="all end")
+    wait_until(lambda: world.revive() or world.oracle.done(), seconds=15)
+    settles(world)
+    assert world.status(poison[50]) == b"error"
+    assert world.server.command("HGET", f"{{{Q}}}:reasons", poison[50]) == b"lost"
+    assert world.server.command("ZRANGE", f"{{{Q}}}:dead", 0, -1) == [poison[50].encode()]
+    assert len(world.lines("start", poison[50])) == 4  # three recoveries and the first run
+    assert world.kills == 4
+    assert {world.status(job_id) for job_id in poison if job_id != poison[50]} == {b"finished"}
 
 
 def test_17_server_kill9_with_appendfsync_always(new_server: Callable[..., Server], hire: Hire) -> None:

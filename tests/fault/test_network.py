@@ -16,11 +16,10 @@ from pathlib import Path
 
 import heroq
 import pytest
+from support.crew import Crew
 from support.faultproxy import FaultProxy
 from support.faults import OPTIONS, H, Q, Runner, enqueue, field, load_scripts, nothing_left, output, word_of
 from support.server import Server, wait_until
-
-from .test_faults import World
 
 
 @pytest.fixture
@@ -245,7 +244,7 @@ def test_48_blackhole(server: Server, proxy: FaultProxy) -> None:
 
 
 def test_8_sigstop_while_blocked(server: Server, tmp_path: Path) -> None:
-    world = World(server, tmp_path)
+    world = Crew(server, tmp_path)
     try:
         frozen = world.start()
         wait_until(lambda: b"blocked_clients:1" in server.command("INFO", "clients"), what="it is blocked")
