@@ -27,7 +27,8 @@ SERVERS = ("redis", "valkey")
 class Tier:
     """`both`: run on each server; else on the first one asked for. `sanitized`: makes sense with asan and tsan.
 
-    `full`: small among all tiers, in full size by name: its tests see HEROQ_<TIER>_FULL=1.
+    `full`: small among all tiers; by name in full size (its tests see HEROQ_<TIER>_FULL=1) and on each server.
+    `workers`: tests that mostly wait run so many at a time.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Tier:
     sanitized: bool = True
     default: bool = True
     full: bool = False
+    workers: int = 0
 
 
 TIERS = {
@@ -44,7 +46,10 @@ TIERS = {
     "redis": Tier("C and the Lua scripts against a private server", ("redis", "model"), ctest=True, both=True),
     "guide": Tier("the guide's lines, with redis-cli and foreign programs", ("guide",), both=True),
     "fault": Tier(
-        "crashes, lost connections, restarts (smoke; by name: 10,000 jobs, 1,000 kills)", ("fault",), full=True
+        "crashes, lost connections, restarts (smoke; by name: 10,000 jobs, 1,000 kills)",
+        ("fault",),
+        full=True,
+        workers=6,
     ),
     "cross": Tier("every language with every other (smoke)", ("cross",)),
     "install": Tier("the examples against the installed library", ("install",), sanitized=False),
@@ -145,9 +150,15 @@ class Run:
         argv += ["--no-tests=error", "--output-junit", "{report}"]
         self.step(f"{tier} {kind} C" if TIERS[tier].both else tier, argv, environment)
 
+    def is_full(self, tier: str) -> bool:
+        return TIERS[tier].full and tier in self.named
+
+    def on_each(self, tier: str) -> bool:
+        return TIERS[tier].both or self.is_full(tier)
+
     def pytest(self, tier: str, kind: str) -> None:
         folders = [ROOT / "tests" / folder for folder in TIERS[tier].folders]
-        name = f"{tier} {kind}" if TIERS[tier].both else tier
+        name = f"{tier} {kind}" if self.on_each(tier) else tier
         for folder in [folder for folder in folders if not any(folder.glob("**/test_*.py"))]:
             self.results.failures.append(f"{name}: no tests in {folder.relative_to(ROOT)}")
             folders.remove(folder)
@@ -158,10 +169,12 @@ class Run:
             "HEROQ_BUILD_DIR": str(self.build),
             "PATH": f"{self.venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
         }
-        if TIERS[tier].full and tier in self.named:
+        if self.is_full(tier):
             environment[f"HEROQ_{tier.upper()}_FULL"] = "1"
         argv: list[str | Path] = [self.venv / "bin/python", "-m", "pytest", "-q", "--color=auto", "--durations=5"]
         argv += ["--junitxml={report}", *folders]
+        if TIERS[tier].workers:
+            argv += ["-n", str(TIERS[tier].workers), "--dist", "worksteal"]
         self.step(name, argv, environment)
 
     def run(self, tiers: Sequence[str]) -> None:
@@ -174,7 +187,7 @@ class Run:
             if self.sanitize and not one.sanitized:
                 self.results.skipped.append(f"tier {tier}: has no meaning with --preset {self.preset}")
                 continue
-            for kind in self.servers if one.both else self.servers[:1]:
+            for kind in self.servers if self.on_each(tier) else self.servers[:1]:
                 if one.ctest:
                     self.ctest(tier, kind)
                 if one.folders:

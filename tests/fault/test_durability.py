@@ -11,7 +11,7 @@ from support.server import Server, wait_until
 Q = "hero:q:work:type:fault"
 H = f"{{{Q}}}"
 OPTIONS = {"lease": "2s", "recheck": "100ms", "block": "200ms"}
-DURABLE = {"durability": "wait", "replica_timeout": "500ms", "log": "off"}
+DURABLE = {"durability": "wait", "replica_timeout": "3s", "log": "off"}
 
 
 def replicas_have_all(primary: Server, ms: int = 5000) -> bool:
@@ -56,7 +56,9 @@ def test_a_caller_is_told_that_replicas_have_it(sup: heroq.Supervisor, primary: 
 def test_too_few_replicas_are_an_error_that_may_be_repeated(
     sup: heroq.Supervisor, primary: Server, replica: Server
 ) -> None:
+    patient = sup
     replica.pause()
+    sup = heroq.Supervisor(primary.url, **{**DURABLE, "replica_timeout": "200ms"})
     for call in (
         lambda: sup.submit("a", script_type="fault", id="a"),
         lambda: sup.create_job("b", script_type="fault"),
@@ -66,9 +68,10 @@ def test_too_few_replicas_are_an_error_that_may_be_repeated(
             call()
         assert caught.value.retryable and caught.value.maybe_done
     assert primary.command("HGET", "hero:job:a", "status") == b"dispatched"
+    sup.close()
     replica.cont()
     assert replicas_have_all(primary)
-    sup.submit("a", script_type="fault", id="a")
+    patient.submit("a", script_type="fault", id="a")
 
 
 def test_results_wait_for_replicas(primary: Server, replica: Server) -> None:

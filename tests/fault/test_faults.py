@@ -52,13 +52,12 @@ SIZE = (10_000, 1_000, 10, 60) if FULL else (300, 40, 2, 5)
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("persistence", ["memory", "aof"])
-@pytest.mark.parametrize("kind", ["redis", "valkey"])
-def test_1_kill9_everywhere(new_server: Callable[..., Server], hire: Hire, kind: str, persistence: str) -> None:
+def test_1_kill9_everywhere(new_server: Callable[..., Server], hire: Hire, persistence: str) -> None:
     """Actors in C and Python and producers die at any moment; with an AOF the server does too."""
     jobs, kills, server_kills, seconds = SIZE
     chance = seeded()
     aof = ["--appendonly", "yes", "--appendfsync", "always"] if persistence == "aof" else []
-    crew = hire(new_server(*aof, kind=kind))
+    crew = hire(new_server(*aof))
     for language in ("c", "c", "c", "c", "python", "python"):
         crew.start("reply=always", "prefetch=4", language=language)
     for _ in range(2):

@@ -187,7 +187,8 @@ def test_14_retry_backoff_dead(server: Server) -> None:
         enqueue(server, "a", retries=3)
         seen = set()
         while len(times) < 4:
-            seen.add((len(times), field(server, "a", "status")))
+            status = field(server, "a", "status")
+            seen.add((len(times), status))
             assert time.monotonic() < (times[0][0] if times else time.monotonic()) + 20
         assert {status for runs, status in seen if runs < 4} <= {b"dispatched", b"started"}
         wait_until(lambda: server.command("ZCARD", f"{H}:dead") == 1)
