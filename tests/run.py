@@ -56,7 +56,7 @@ TIERS = {
     "abi": Tier("exported symbols, headers, SWIG in eight languages", ("abi",), sanitized=False),
     "python": Tier("the Python package", ("python",), both=True),
     "bench": Tier("benchmarks; by name only", ("bench",), sanitized=False, default=False),
-    "soak": Tier("long runs; by name only", ("soak",), default=False),
+    "soak": Tier("all faults at random, nothing may grow; by name only", ("soak",), sanitized=False, default=False),
 }
 
 BY_NAME = """A tier that is named on the command line runs in full size: HEROQ_FAULT_FULL=1 is set for the tests of
