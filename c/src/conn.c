@@ -53,7 +53,8 @@ struct hq_conn {
   hq_batch *active; /* whose replies come now: handshake, batch or heal */
   size_t written;
   bool sent;
-  uint32_t dies; /* failpoint: the process ends when so many commands are answered */
+  bool too_large; /* the peer announced more than a reply may hold */
+  uint32_t dies;  /* failpoint: the process ends when so many commands are answered */
   int64_t client_id;
   int32_t version;
   heroq_error error;
@@ -92,7 +93,8 @@ static void *make_string(const redisReadTask *task, char *str, size_t n) {
 static void *make_array(const redisReadTask *task, reader_count count) {
   struct hq_conn *c = task->privdata;
   hq_batch *owner = c->active == &c->heal ? c->batch : c->active;
-  if ((uint64_t)count > MAX_ELEMENTS) return NULL;
+  c->too_large = (uint64_t)count > MAX_ELEMENTS;
+  if (c->too_large) return NULL;
   hq_reply *r = place(task, HQ_ARRAY);
   if (!r) return NULL;
   size_t bytes = (size_t)count * sizeof *r;
@@ -185,6 +187,11 @@ static void begin_handshake(hq_conn *c) {
     hq_batch_text_arg(b, "SELECT");
     hq_batch_int(b, e->db);
   }
+  if (b->failed || b->text.failed) {
+    hq_fail_nomem(&c->error);
+    broken(c);
+    return;
+  }
   c->active = b;
   c->written = 0;
 }
@@ -268,6 +275,11 @@ hq_conn *hq_conn_open(const hq_endpoint *endpoint, const char *name, int64_t dea
     return c;
   }
   int rc = hq_address_resolve(endpoint, &c->addresses, &c->address_count);
+  if (rc == EAI_MEMORY) {
+    hq_fail_nomem(&c->error);
+    broken(c);
+    return c;
+  }
   if (rc) {
     hq_fail(&c->error, HEROQ_E_CONNECTION, "cannot find %s: %s", endpoint->shown, gai_strerror(rc));
     broken(c);
@@ -415,13 +427,23 @@ static void take_reply(hq_conn *c, const hq_reply *r) {
     batch_done(c);
 }
 
+/* The reader has given up: the peer's nonsense, or our want of memory. */
+static void reader_failed(hq_conn *c) {
+  if (c->too_large || c->unanswered_bytes > MAX_REPLY_BYTES)
+    hq_fail(&c->error, HEROQ_E_PROTOCOL, "%s sends more than a reply may hold", c->endpoint->shown);
+  else if (c->reader->err == REDIS_ERR_OOM)
+    hq_fail_nomem(&c->error);
+  else
+    hq_fail(&c->error, HEROQ_E_PROTOCOL, "%s does not speak the Redis protocol: %s", c->endpoint->shown,
+            c->reader->errstr);
+  broken(c);
+}
+
 static void parse(hq_conn *c) {
   while (c->state != HQ_CONN_BROKEN) {
     void *reply = NULL;
     if (redisReaderGetReply(c->reader, &reply) != REDIS_OK) {
-      hq_fail(&c->error, HEROQ_E_PROTOCOL, "%s does not speak the Redis protocol: %s", c->endpoint->shown,
-              c->reader->errstr);
-      broken(c);
+      reader_failed(c);
       return;
     }
     if (!reply) return;
@@ -449,8 +471,7 @@ static void read_some(hq_conn *c) {
     }
     c->unanswered_bytes += (size_t)did;
     if (c->unanswered_bytes > MAX_REPLY_BYTES || redisReaderFeed(c->reader, piece, (size_t)did) != REDIS_OK) {
-      hq_fail(&c->error, HEROQ_E_PROTOCOL, "%s sends more than a reply may hold", c->endpoint->shown);
-      broken(c);
+      reader_failed(c);
       return;
     }
     parse(c);
