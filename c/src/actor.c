@@ -116,6 +116,10 @@ static heroq_status take(heroq_actor *a, int32_t max, int64_t timeout_ms, heroq_
       rc = hq_fail(err, HEROQ_E_INTERNAL, "take cannot wait: no descriptor is left");
       break;
     }
+    if (waited && rc == HEROQ_E_NOMEM) {
+      rc = hq_fail_nomem(err);
+      break;
+    }
     if (!atomic_load(&a->waiting)) hq_engine_wake(a); /* it sees us once the wait lets go of the lock */
     rc = hq_waitq_wait(&a->takers, &a->lock, deadline, call);
     waited = true;
@@ -236,6 +240,7 @@ heroq_status heroq_actor_next_event(heroq_actor *self, int64_t timeout_ms, heroq
   pthread_mutex_unlock(&self->lock);
   if (over) return hq_fail(err, HEROQ_E_CLOSED, "the actor is closed");
   if (rc == HEROQ_E_CANCELLED) return hq_fail(err, rc, "next_event was cancelled");
+  if (rc == HEROQ_E_NOMEM) return hq_fail_nomem(err);
   if (rc == HEROQ_E_INTERNAL) return hq_fail(err, rc, "next_event cannot wait: no descriptor is left");
   return hq_ok(err);
 }

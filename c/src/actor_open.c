@@ -196,6 +196,7 @@ static heroq_status await_connection(heroq_actor *a, int64_t connect, heroq_call
   pthread_mutex_unlock(&a->lock);
   if (connected) return hq_ok(err);
   if (rc == HEROQ_E_CANCELLED) return hq_fail(err, rc, "opening the actor was cancelled");
+  if (rc == HEROQ_E_NOMEM) return hq_fail_nomem(err);
   return hq_fail(err, HEROQ_E_CONNECTION, "the actor cannot connect to %s", a->endpoint->shown);
 }
 

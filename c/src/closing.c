@@ -21,6 +21,7 @@ heroq_status hq_nothing_came(heroq_status waited, int64_t timeout_ms, const hero
                              heroq_error *err) {
   if (waited == HEROQ_E_CANCELLED) return hq_fail(err, waited, "waiting for %s was cancelled", what);
   if (waited == HEROQ_E_INTERNAL) return hq_fail(err, waited, "cannot wait for %s: no descriptor is left", what);
+  if (waited == HEROQ_E_NOMEM) return hq_fail_nomem(err);
   bool calls_time = call && timeout_ms != 0 && atomic_load(&call->deadline) <= hq_mono_ms();
   if (calls_time) return hq_fail(err, HEROQ_E_TIMEOUT, "%s did not come in the time of the call", what);
   return hq_ok(err);

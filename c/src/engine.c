@@ -378,7 +378,7 @@ static bool turn(heroq_actor *a, int64_t now) {
   hq_notes_put(a);
   hq_take_put(a, now);
   hq_settle_put_wait(a);
-  if (!a->batch.count) return false;
+  if (!a->batch.count && !a->batch.failed) return false;
   a->sent_at = now;
   atomic_store(&a->busy, true);
   hq_conn_send(a->conn, &a->batch, now + a->config.op_timeout);

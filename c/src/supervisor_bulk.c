@@ -166,7 +166,7 @@ static void send_chunk(bulk *k, hq_conn *conn, chunk *c) {
 
 static heroq_status run(bulk *k, hq_conn *conn, chunk *c[2], heroq_error *err) {
   put_hashes(k, c[0]);
-  for (int turn = 0; c[turn]->batch.count; turn = !turn) {
+  for (int turn = 0; c[turn]->batch.count || c[turn]->batch.failed; turn = !turn) {
     chunk *now = c[turn], *then = c[!turn];
     send_chunk(k, conn, now);
     put_hashes(k, then);

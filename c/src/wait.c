@@ -45,18 +45,20 @@ void hq_waitq_init(hq_waitq *q) {
   q->last = &q->first;
 }
 
-static hq_waiting *take_spare(hq_waitq *q) {
-  hq_waiting *w = q->spare;
+static heroq_status take_spare(hq_waitq *q, hq_waiting **out) {
+  hq_waiting *w = *out = q->spare;
   if (w) {
     q->spare = w->next;
-    return w;
+    return HEROQ_OK;
   }
   w = malloc(sizeof *w);
-  if (w && hq_notice_open(&w->notice)) {
+  if (!w) return HEROQ_E_NOMEM;
+  if (hq_notice_open(&w->notice)) {
     free(w);
-    w = NULL;
+    return HEROQ_E_INTERNAL;
   }
-  return w;
+  *out = w;
+  return HEROQ_OK;
 }
 
 static void unlink_waiting(hq_waitq *q, hq_waiting *w) {
@@ -70,8 +72,9 @@ static void unlink_waiting(hq_waitq *q, hq_waiting *w) {
 heroq_status hq_waitq_wait(hq_waitq *q, pthread_mutex_t *lock, int64_t deadline, const heroq_call *call) {
   if (cancelled(call)) return HEROQ_E_CANCELLED;
   if (poll_timeout(deadline) == 0) return HEROQ_E_TIMEOUT;
-  hq_waiting *w = take_spare(q);
-  if (!w) return HEROQ_E_INTERNAL;
+  hq_waiting *w;
+  heroq_status status = take_spare(q, &w);
+  if (status) return status;
   w->next = NULL;
   w->woken = false;
   *q->last = w;
@@ -80,7 +83,7 @@ heroq_status hq_waitq_wait(hq_waitq *q, pthread_mutex_t *lock, int64_t deadline,
 
   pthread_mutex_unlock(lock);
   short revents;
-  heroq_status status = hq_wait_fd(w->notice.rfd, POLLIN, deadline, call, &revents);
+  status = hq_wait_fd(w->notice.rfd, POLLIN, deadline, call, &revents);
   pthread_mutex_lock(lock);
 
   if (w->woken) {

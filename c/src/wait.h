@@ -34,7 +34,7 @@ typedef struct hq_waitq {
   int32_t count;             /* how many wait */
 } hq_waitq;
 void hq_waitq_init(hq_waitq *q);
-/* Returns HEROQ_OK when woken, else HEROQ_E_TIMEOUT / E_CANCELLED / E_INTERNAL (no descriptor). The caller looks at its
+/* Returns HEROQ_OK when woken, else HEROQ_E_TIMEOUT / E_CANCELLED / E_INTERNAL (no descriptor) / E_NOMEM. The caller looks at its
  * own condition again in every case. */
 heroq_status hq_waitq_wait(hq_waitq *q, pthread_mutex_t *lock, int64_t deadline, const heroq_call *call);
 void hq_waitq_wake_one(hq_waitq *q);
