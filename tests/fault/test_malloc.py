@@ -1,0 +1,81 @@
+"""Memory runs out at every allocation of the public calls, one after the other (torture.c): no crash, no leak, the
+right error, and no acknowledged job is lost."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.faults import Runner, field, nothing_left
+from support.server import Server, wait_until
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+BUILD = Path(os.environ["HEROQ_BUILD_DIR"])
+
+
+def sanitizer() -> str:
+    line = next((one for one in (BUILD / "CMakeCache.txt").read_text().splitlines() if "HEROQ_SANITIZE:" in one), "=")
+    return line.partition("=")[2]
+
+
+@pytest.fixture(scope="module")
+def torture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("torture") / "torture"
+    argv: list[str | Path] = [os.environ.get("CC", "cc"), "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
+    argv += ["-I", ROOT / "c/include"]
+    argv += ["-o", program, HERE / "torture.c", HERE / "failmalloc.c"]
+    if sanitizer():  # its malloc is the real one; that of the libraries cannot be made to fail then
+        argv += [f"-fsanitize={sanitizer()}", "-fno-sanitize-recover=all", "-DFAILMALLOC_WRAP"]
+        argv += [f"-Wl,--wrap={name}" for name in ("malloc", "calloc", "realloc")]
+    libraries = subprocess.check_output(["pkg-config", "--libs", "hiredis", "libcjson"], text=True)
+    argv += [BUILD / "c/libheroq.a", *shlex.split(libraries), "-lpthread", "-lm"]
+    subprocess.run(argv, check=True)
+    return program
+
+
+# scenario, first allocation, step, how many fail in a row
+RUNS = [
+    ("client", 1, 1, 1),
+    ("client", 1, 1, 20),
+    ("parse", 1, 1, 1),
+    ("enqueue", 1, 1, 1),
+    ("enqueue", 1, 1, 20),
+    ("read", 1, 3, 1),
+    ("doctor", 1, 11, 1),
+    ("actor", 1, 1, 1),
+    ("actor", 1, 3, 4),
+    ("await", 1, 1, 1),
+    ("await", 1, 1, 20),
+]
+
+
+@pytest.mark.parametrize(("scenario", "first", "step", "times"), RUNS)
+def test_56_malloc_torture(server: Server, torture: Path, scenario: str, first: int, step: int, times: int) -> None:
+    other = Runner(server.url) if scenario == "await" else None  # somebody has to run what is awaited
+    try:
+        done = subprocess.run(
+            [torture, f"{server.url}?log=off", scenario, str(first), str(step), str(times)],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+    finally:
+        if other:
+            other.close()
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("acked ")]
+    assert done.returncode == 0, (done.returncode, lines[-5:], done.stderr[-3000:])
+    assert len(lines) == 1 and lines[0].startswith("runs "), lines
+    print(lines[0])
+    assert int(lines[0].split()[1]) > 10
+    acked = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("acked ")}
+    rest = Runner(server.url)
+    try:
+        wait_until(lambda: nothing_left(server), seconds=15, what="all that was started ends")
+        assert {field(server, job_id, "status") for job_id in acked} <= {b"finished"}
+    finally:
+        rest.close()
