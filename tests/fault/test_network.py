@@ -246,7 +246,7 @@ def test_48_blackhole(server: Server, proxy: FaultProxy) -> None:
 def test_8_sigstop_while_blocked(server: Server, tmp_path: Path) -> None:
     world = Crew(server, tmp_path)
     try:
-        frozen = world.start()
+        frozen = world.start("block=20s")
         wait_until(lambda: b"blocked_clients:1" in server.command("INFO", "clients"), what="it is blocked")
         frozen.send_signal(signal.SIGSTOP)
         enqueue(server, "a", "ok x")
