@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-/* All eventfds share one inode; what tells them apart is the kernel's id, in fdinfo since Linux 5.2. 0: not known. */
+/* All eventfds share one inode; what tells them apart is the kernel's id, in fdinfo since Linux 5.2. 0: not known, which
+ * also comes of having no descriptor left to read it. */
 static uint64_t eventfd_id(int fd) {
   char path[48], text[512];
   snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
@@ -30,12 +31,12 @@ static uint64_t eventfd_id(int fd) {
 }
 #endif
 
-static int identify(int fd, uint64_t *dev, uint64_t *ino) {
+static int identify(hq_notice *n) {
   struct stat st;
-  if (fstat(fd, &st)) return errno;
-  uint64_t id = eventfd_id(fd);
-  *dev = (uint64_t)st.st_dev;
-  *ino = id ? ~id : (uint64_t)st.st_ino;
+  if (fstat(n->rfd, &st)) return errno;
+  n->dev = (uint64_t)st.st_dev;
+  n->ino = (uint64_t)st.st_ino;
+  n->id = eventfd_id(n->rfd);
   return 0;
 }
 
@@ -59,7 +60,7 @@ static int open_descriptors(hq_notice *n) {
 int hq_notice_open(hq_notice *n) {
   *n = (hq_notice){.rfd = -1, .wfd = -1};
   int fault = open_descriptors(n);
-  if (!fault) fault = identify(n->rfd, &n->dev, &n->ino);
+  if (!fault) fault = identify(n);
   return fault;
 }
 
@@ -83,8 +84,9 @@ void hq_notice_clear(hq_notice *n) {
 }
 
 static bool still_ours(const hq_notice *n) {
-  uint64_t dev, ino;
-  return n->rfd >= 0 && !identify(n->rfd, &dev, &ino) && dev == n->dev && ino == n->ino;
+  hq_notice now = {.rfd = n->rfd};
+  if (n->rfd < 0 || identify(&now)) return false;
+  return now.dev == n->dev && now.ino == n->ino && (now.id == n->id || !now.id || !n->id);
 }
 
 void hq_notice_close(hq_notice *n) {

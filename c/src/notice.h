@@ -6,8 +6,9 @@
 #include <sys/types.h>
 
 typedef struct hq_notice {
-  int rfd, wfd;      /* the same for an eventfd; -1 when not open */
-  uint64_t dev, ino; /* to know after fork, or after somebody closed it, that the number is still ours */
+  int rfd, wfd; /* the same for an eventfd; -1 when not open */
+  /* to know after fork, or after somebody closed it, that the number is still ours; id 0: not known */
+  uint64_t dev, ino, id;
 } hq_notice;
 int hq_notice_open(hq_notice *n); /* 0, or an errno */
 void hq_notice_set(hq_notice *n);
