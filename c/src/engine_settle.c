@@ -1,4 +1,5 @@
 /* What goes out: each held job's next command by its stage, and what its answer leads to (c/PROTOCOL.md, claim to bury). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #define MISSING_FIRST_MS 1000 /* a foreign producer may push before it stores: looked for after 1, 2, 4 s */
 #define MISSING_TIMES 3
 #define MAX_BACKOFF_MS 3600000
+#define LEAST_BULK_LIMIT (1u << 20) /* no server can be told a smaller one */
 #define LOST_TEXT "lost: every actor that ran it went away"
 
 static hq_slice own(hq_slice s) {
@@ -283,9 +285,34 @@ static void killed(hq_held *h, const hq_reply *r) {
   }
 }
 
+/* The output is within our limit and over the server's (proto-max-bulk-len): it would be refused for ever. The same
+ * error for a small one says that the request was spoiled on its way. */
+static bool server_finds_it_too_big(const hq_held *h, const hq_reply *r) {
+  return h->stage == HQ_ST_FINISH && h->payload.n >= LEAST_BULK_LIMIT && hq_reply_is_error(r, "ERR") &&
+         strstr(r->str.p, "invalid bulk length");
+}
+
+static void fail_as_too_big(hq_held *h) {
+  heroq_actor *a = h->actor;
+  char text[80];
+  snprintf(text, sizeof text, "the server takes no output of %zu bytes", h->payload.n);
+  pthread_mutex_lock(&a->lock);
+  a->pending_bytes -= (int64_t)h->payload.n;
+  replace(&h->payload, hq_slice_of(text));
+  a->pending_bytes += (int64_t)h->payload.n;
+  h->flags |= HEROQ_NO_RETRY;
+  pthread_mutex_unlock(&a->lock);
+  tell(h, -1);
+  hq_settle_work(a, h, HQ_ST_FAIL);
+}
+
 static void finished(hq_held *h, const hq_reply *r) {
   heroq_actor *a = h->actor;
   hq_ended e;
+  if (server_finds_it_too_big(h, r)) {
+    fail_as_too_big(h);
+    return;
+  }
   if (hq_reply_is_error(r, NULL) || !hq_get_ended(r, &e) || e.verdict < 0) {
     stale(h);
     return;
