@@ -396,7 +396,8 @@ void hq_settle_ill(heroq_actor *a, int64_t now) {
 static bool wait_for_server(hq_held *h, const hq_reply *r) {
   heroq_actor *a = h->actor;
   heroq_error err;
-  bool job_slot = h->stage != HQ_ST_RETRY && h->stage != HQ_ST_BURY && h->stage != HQ_ST_LOOK;
+  bool job_slot = h->stage != HQ_ST_RETRY && h->stage != HQ_ST_BURY && h->stage != HQ_ST_LOOK &&
+                  !(h->stage == HQ_ST_UNCLAIM && a->config.canonical);
   const char *key = h->stage == HQ_ST_REPLY ? h->reply_to.p : job_slot ? h->job_key : h->source->keys.key[HQ_Q].p;
   heroq_status code = hq_reply_to_error(r, key, &err);
   bool for_good = job_slot && (code == HEROQ_E_WRONG_TYPE || code == HEROQ_E_SERVER);

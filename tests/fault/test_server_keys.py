@@ -93,6 +93,26 @@ def test_32_wrongtype_of_the_queue(server: Server) -> None:
         wait_until_idle(server)
 
 
+def test_32_wrongtype_when_a_canonical_actor_gives_back(server: Server) -> None:
+    """The id is in its hands alone: it waits until the queue is one again."""
+    gate = threading.Event()
+
+    def handler(job: heroq.Job) -> None:
+        if gate.is_set():
+            job.finish("done")
+        else:
+            make_wrong(server, Q)
+            job.release()
+            gate.set()
+
+    with Runner(server.url, handler, delivery="canonical") as runner:
+        enqueue(server, "a")
+        wait_until(lambda: any(Q in text for text in runner.said()), what="the queue is named")
+        server.command("DEL", Q)
+        wait_until(lambda: ended(server, ["a"]), what="it runs again")
+        assert [job_id for job_id, _ in runner.runs] == ["a", "a"]
+
+
 def test_32_wrongtype_of_job_reply_and_ctl(server: Server) -> None:
     gate = threading.Event()
 
@@ -198,6 +218,18 @@ def test_34_corrupted_fields(server: Server, what: str) -> None:
         sup.stop_job("a")
         sup.requeue_job("a", type="fault")
         sup.delete_job("a")
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_34_corrupted_fields_and_a_canonical_actor(server: Server, what: str) -> None:
+    hash_of = {b"script": b"run", b"status": b"dispatched", **NONSENSE[what]}
+    server.command("HSET", "hero:job:a", *[part for pair in hash_of.items() for part in pair])
+    with Runner(server.url, handler=lambda job: job.finish(b"done"), delivery="canonical") as runner:
+        server.command("LPUSH", Q, "a")
+        enqueue(server, "b")
+        wait_until(lambda: ended(server, ["a", "b"]) or any("hero:job:a" in text for text in runner.said()))
+        wait_until(lambda: ended(server, ["b"]))
+        assert server.command("LLEN", Q) == 0
 
 
 def test_34_ids_that_are_none(server: Server) -> None:

@@ -44,7 +44,7 @@ class Runner:
         settings = {**OPTIONS, **options}
         self.client = heroq.Client(url, **settings)
         self.actor = heroq.Actor(self.client, types=types, **settings)
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
