@@ -124,7 +124,7 @@ def test_20_aof_truncated(new_server: Callable[..., Server], cut: int) -> None:
 def test_21_loading(new_server: Callable[..., Server]) -> None:
     server = new_server("--appendonly", "yes", "--appendfsync", "always")
     server.command("EVAL", "for i = 1, 20000 do redis.call('SET', 'k' .. i, string.rep('x', 50)) end", 0)
-    with logging_actor(server) as log, Runner(server.url, lease="20s"), ThreadPoolExecutor() as pool:
+    with logging_actor(server) as log, Runner(server.url), ThreadPoolExecutor() as pool:
         enqueue(server, "before")
         wait_until(lambda: ended(server, ["before"]))
         wait_until_idle(server)
@@ -279,7 +279,7 @@ def test_28_replicaof_live(server: Server, gate: threading.Event) -> None:
         assert job.id != "a" or gate.wait(30)
         job.finish("done")
 
-    with Runner(server.url, handler, lease="20s", block="30s", types="fault,other") as runner:
+    with Runner(server.url, handler, block="30s", types="fault,other") as runner:
         enqueue(server, "a")
         wait_until(lambda: runner.runs)
         wait_until(lambda: blocked_client(server) or runner.runs)
@@ -316,7 +316,7 @@ def test_29_min_replicas(server: Server, gate: threading.Event) -> None:
         assert gate.wait(30)
         job.finish("done")
 
-    with Runner(server.url, handler, lease="20s") as runner, heroq.Supervisor(server.url, log="off") as sup:
+    with Runner(server.url, handler) as runner, heroq.Supervisor(server.url, log="off") as sup:
         enqueue(server, "a")
         wait_until(lambda: runner.runs)
         server.command("CONFIG", "SET", "min-replicas-to-write", 1)
