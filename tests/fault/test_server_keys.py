@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from functools import partial
 
 import heroq
 import pytest
-from support.acting import H, Q, Runner, ended, enqueue, field, store, wait_until_idle
+from support.acting import H, Q, Runner, ended, enqueue, enqueue_many, field, store, wait_until_idle
 from support.server import Server, wait_until
 
 OTHER = "hero:q:work:type:other"
@@ -69,6 +70,21 @@ def test_32_wrongtype_while_a_job_runs(server: Server, name: str) -> None:
         wait_until(lambda: ended(server, ["a"]), seconds=15, what="the job ends when the key is gone")
         wait_until_idle(server)
         assert field(server, "a", "output") == f"done {runner.run_count()['a']}".encode()
+
+
+def test_32_an_ill_queue_is_not_emptied_into_memory(server: Server) -> None:
+    """Results that cannot be put away hold back what would come after them."""
+    ids = [f"j{i}" for i in range(5000)]
+    enqueue_many(server, ids)
+    make_wrong(server, f"{H}:dead")
+    with Runner(server.url) as runner:
+        wait_until(lambda: any(f"{H}:dead" in text for text in runner.said()), what="the key is named")
+        time.sleep(2)  # the length of the trouble
+        assert 1 <= server.command("HLEN", f"{H}:holders") < 500
+        server.command("DEL", f"{H}:dead")
+        wait_until(lambda: ended(server, ids), seconds=30)
+        wait_until_idle(server)
+        assert runner.run_count() == dict.fromkeys(ids, 1)
 
 
 def test_32_wrongtype_of_the_queue(server: Server) -> None:
