@@ -174,7 +174,9 @@ void hq_take_put(heroq_actor *a, int64_t now) {
 static void adopt(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at) {
   heroq_actor *a = s->actor;
   hq_held *known = hq_held_find(s, id);
-  if (known) {
+  if (known && a->config.canonical && known->stage == HQ_ST_UNCLAIM) {
+    hq_held_untable(known); /* what it has pushed back comes round before that is answered */
+  } else if (known) {
     if (known->token.n == token.n && memcmp(known->token.p, token.p, token.n) == 0) return; /* a copy of what I hold */
     hq_tend_lost(a, known);
   }

@@ -122,6 +122,27 @@ def test_37b_stop_then_release(server: Server, sup: heroq.Supervisor, gate: thre
     assert server.command("ZCARD", f"{H}:dead") == 0
 
 
+def test_released_job_comes_round_before_its_push_is_answered(server: Server) -> None:
+    """A canonical actor's own blocked command takes what it has just given back."""
+    with (
+        FaultProxy(server.port) as proxy,
+        heroq.Actor(proxy.url, types="fault", delivery="canonical", **OPTIONS) as actor,
+        ThreadPoolExecutor() as pool,
+    ):
+        enqueue(server, "a")
+        job = actor.take(10)
+        assert job
+        again = pool.submit(actor.take, 5)
+        wait_until(lambda: b"cmd=blpop" in server.command("CLIENT", "LIST"), what="the actor blocks")
+        proxy.arm("LPUSH", "delay", seconds=0.5)
+        job.release()
+        assert proxy.fired.wait(10)
+        job = again.result()
+        assert job and job.id == "a"
+        job.finish("done")
+        wait_until(lambda: ended(server, ["a"]))
+
+
 def test_37c_requeue_of_the_dead(server: Server, sup: heroq.Supervisor) -> None:
     """A requeue that is repeated at will runs the job once more, and nothing tells of the failure any more."""
 
