@@ -5,25 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import heroq
 import pytest
 from support.acting import H, Q, Runner, ended, enqueue, field, wait_until_idle
 from support.server import Connection, Server, ServerError, wait_until
 
-CONNECT = "+hello +auth +ping +select +client|setname +client|id +client|unblock +time +type"
-SCRIPTS = "+evalsha +script|load"
-#: an actor, the supervisors and tools beside it, and the doctor but for CONFIG GET
-ACTOR = f"""{CONNECT} {SCRIPTS} +wait +info +scan +exists +get +mget +set +del +persist +pexpire +pexpireat +pttl
-    +blmove +blpop +lpop +lpush +rpush +lrange +lrem +lpos +lindex +llen +ltrim
-    +hget +hmget +hgetall +hset +hdel +hlen +hexists +hrandfield +hscan +hstrlen
-    +zadd +zrem +zscore +zmscore +zcard +zcount +zrange +zrangebyscore +zrevrange +zremrangebyscore"""
-ACTOR_KEYS = "~hero:job:* ~hero:q:* ~{hero:q:work:type:* ~{heroq}:*"
-#: submits, awaits, stops, runs again, deletes
-PRODUCER = f"""{CONNECT} {SCRIPTS} +info +exists +del +persist +pexpire +pexpireat
-    +blpop +lpop +lindex +lpush +rpush +ltrim
-    +hget +hmget +hgetall +hset +hdel +hlen +zadd +zrem"""
-PRODUCER_KEYS = "~hero:job:* ~hero:q:work:* ~hero:q:reply:* ~hero:q:ctl:* ~{hero:q:work:type:* ~{heroq}:*"
+
+def rules(who: str) -> tuple[str, str]:
+    """Rights and keys as SECURITY.md has them."""
+    text = (Path(__file__).resolve().parents[2] / "SECURITY.md").read_text()
+    block = text.split(f"```text acl {who}\n")[1].split("```")[0].split()
+    return " ".join(w for w in block if w[0] == "+"), " ".join(w for w in block if w[0] == "~")
+
+
+ACTOR, ACTOR_KEYS = rules("actor")
+PRODUCER, PRODUCER_KEYS = rules("producer")
 
 MakeUser = Callable[..., str]
 
@@ -68,6 +66,10 @@ def use_everything(sup: heroq.Supervisor) -> None:
     failed = sup.submit("fail", script_type="fault")
     with pytest.raises(heroq.JobFailed):
         sup.await_result(failed, timeout=20)
+    told = sup.submit("tell", script_type="fault")
+    assert list(sup.stream(told, timeout=20)) == [b"chunk"]
+    assert sup.get_logs(told) == [b"line"]
+    assert (sup.get_progress(told) or {}).get("text") == "half"
     sup.requeue_job(failed)
     with pytest.raises(heroq.JobFailed):
         sup.await_result(failed, timeout=20)
@@ -82,6 +84,11 @@ def use_everything(sup: heroq.Supervisor) -> None:
 def handler(job: heroq.Job) -> None:
     if job.text == "fail":
         job.fail("boom")
+    elif job.text == "tell":
+        job.progress(50, "half")
+        job.log("line")
+        job.stream("chunk")
+        job.finish(b"done")
     elif job.text == "wait":
         wait_until(lambda: job.stop_reason, seconds=20)
         job.fail("stopped")
