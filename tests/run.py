@@ -43,7 +43,9 @@ class Tier:
 
 TIERS = {
     "unit": Tier("C, no server", ctest=True),
-    "redis": Tier("C and the Lua scripts against a private server", ("redis", "model"), ctest=True, both=True),
+    "redis": Tier(
+        "C and the Lua scripts against a private server", ("redis", "model"), ctest=True, both=True, workers=3
+    ),
     "guide": Tier("the guide's lines, with redis-cli and foreign programs", ("guide",), both=True),
     "fault": Tier(
         "crashes, lost connections, restarts (smoke; by name: 10,000 jobs, 1,000 kills)",

@@ -1,5 +1,5 @@
 /* HEROQ_FAILPOINT = NAME:N dies behind the N-th command NAME of this process, a script's name (finish) or a word (LPUSH);
- * random:SEED:N behind each command with a chance of 1 in N. */
+ * random:SEED:N behind each command with a chance of 1 in N; NAME:N:MS sleeps before it for so long instead, once. */
 #include "failpoint.h"
 
 #include <pthread.h>
@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "scripts.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char name[64]; /* "": off */
-static unsigned long left, chance;
+static unsigned long left, chance, sleep_ms;
 static unsigned long long state;
 
 static void read_setting(void) {
@@ -24,7 +25,7 @@ static void read_setting(void) {
     return;
   }
   if (strcmp(name, "random"))
-    left = strtoul(rest, NULL, 10);
+    sscanf(rest, "%lu:%lu", &left, &sleep_ms);
   else if (sscanf(rest, "%llu:%lu", &state, &chance) != 2 || !chance)
     name[0] = 0;
 }
@@ -57,7 +58,9 @@ uint32_t hq_failpoint(const hq_batch *b) {
   for (uint32_t i = 0; i < b->count && !n; i++)
     if (hits(b, &b->command[i])) n = i + 1;
   pthread_mutex_unlock(&lock);
-  return n;
+  if (!n || !sleep_ms) return n;
+  nanosleep(&(struct timespec){(time_t)(sleep_ms / 1000), (long)(sleep_ms % 1000) * 1000000}, NULL);
+  return 0;
 }
 
 void hq_failpoint_die(void) { raise(SIGKILL); }

@@ -5,7 +5,7 @@
 #include "conn.h"
 
 #ifdef HEROQ_FAILPOINTS
-/* How many commands of the batch are to be sent before the process ends; 0: all, and it lives on. */
+/* Sleeps, where it is told to. How many commands of the batch are to be sent before the process ends; 0: all, and it lives on. */
 uint32_t hq_failpoint(const hq_batch *b);
 void hq_failpoint_die(void);
 #else

@@ -4,11 +4,13 @@
  *   steps URL OPERATION ID SCRIPT   one call on a job of that id; prints "ok", or "error TEXT"
  *
  * OPERATION: submit, intents (submit with them), bulk (submit_many of one), create, start, stop, requeue, delete, run.
- * ID "-": a fresh one, which is not guarded; "id ID" is printed. SCRIPT, for the actor: ok, fail, fail once, release, drop. */
+ * ID "-": a fresh one, which is not guarded; "id ID" is printed. SCRIPT, for the actor: ok, fail, fail once, release, drop,
+ * until lost (runs until it is told to stop). */
 #include <heroq/heroq.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static heroq_error err;
 
@@ -35,7 +37,12 @@ static void settle(heroq_job *job) {
   int attempt = (int)heroq_job_attempt(job);
   snprintf(output, sizeof output, "output %d", attempt);
   printf("start %s %d\n", heroq_job_id(job), attempt);
-  if (!strcmp(script, "fail"))
+  if (!strcmp(script, "until lost")) {
+    while (attempt == 1 && heroq_job_stop_reason(job) == HEROQ_STOP_NONE)
+      nanosleep(&(struct timespec){0, 5000000}, NULL);
+    printf("stop %s %d\n", heroq_job_id(job), heroq_job_stop_reason(job));
+    printf("settled %s\n", heroq_status_name(heroq_job_finish(job, output, strlen(output), 0, NULL, NULL)));
+  } else if (!strcmp(script, "fail"))
     heroq_job_fail(job, output, strlen(output), 0, NULL, NULL);
   else if (!strcmp(script, "fail once") && attempt == 1)
     heroq_job_fail(job, output, strlen(output), 0, NULL, NULL);

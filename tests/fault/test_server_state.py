@@ -311,6 +311,35 @@ def test_28_replicaof_while_idle(server: Server) -> None:
         wait_until_idle(server)
 
 
+def test_masterdown(server: Server, gate: threading.Event) -> None:
+    """A replica that has lost its primary and may not answer from what it has."""
+
+    def handler(job: heroq.Job) -> None:
+        assert job.id != "a" or gate.wait(30)
+        job.finish("done")
+
+    with Runner(server.url, handler, block="30s") as runner:
+        enqueue(server, "a")
+        wait_until(lambda: runner.runs)
+        server.command("CONFIG", "SET", "replica-serve-stale-data", "no")
+        server.command("REPLICAOF", "127.0.0.1", 1)
+        try:
+            gate.set()
+            with heroq.Supervisor(server.url, log="off", op_timeout="2s") as sup:
+                with pytest.raises(heroq.HeroqError, match=r"MASTERDOWN|READONLY") as caught:
+                    sup.get_status("a")
+                assert caught.value.retryable
+            time.sleep(2)  # the length of the outage
+            assert len(runner.said()) < 40
+        finally:
+            server.command("REPLICAOF", "NO", "ONE")
+            server.command("CONFIG", "SET", "replica-serve-stale-data", "yes")
+        enqueue(server, "b")
+        wait_until(lambda: ended(server, ["a", "b"]), seconds=15)
+        wait_until_idle(server)
+        assert runner.run_count() == {"a": 1, "b": 1}
+
+
 def test_29_min_replicas(server: Server, gate: threading.Event) -> None:
     def handler(job: heroq.Job) -> None:
         assert gate.wait(30)

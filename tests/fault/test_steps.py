@@ -134,6 +134,25 @@ def test_37e_a_reaper_dies_while_it_buries(server: Server, lives: list[Life], co
     assert len(server.command("LRANGE", "hero:q:reply:a", 0, -1)) in (1, 2)
 
 
+def test_10_the_engine_stalls(server: Server, lives: list[Life]) -> None:
+    """Its thread sleeps for two leases while a handler runs: the job is another's, and the handler is told."""
+    enqueue(server, "a", "until lost")
+    stalled = Life(server, "actor", dies="beat:2:1200")
+    lives.append(stalled)
+    wait_until(lambda: field(server, "a", "status") == b"started", what="it runs")
+    lives.append(Life(server, "actor"))
+    ends(server, "a")
+    assert field(server, "a", "output") == b"output 2"
+    assert server.command("LLEN", "hero:q:reply:a") == 1
+    lives.pop().stop()
+    enqueue(server, "b", "ok")
+    ends(server, "b")
+    lives.remove(stalled)
+    stalled.process.kill()
+    lines = stalled.ended()
+    assert "stop a 3" in lines and "settled HEROQ_E_LOST" in lines, lines
+
+
 # operation, command behind which its caller dies
 SUBMITS = [
     ("submit", "create"),
