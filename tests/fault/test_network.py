@@ -403,8 +403,8 @@ def test_49_the_rules_change_while_actors_work(new_server: Callable[..., Server]
     """A user is deleted, gets another password, is made anew: the actor says so, tries again, and goes on."""
     server = new_server()
     rules = ["on", f">{SECRET}", "allkeys", "allchannels", "allcommands"]
-    server.command("ACL", "SETUSER", "worker", *rules)
-    runner = Runner(f"redis://worker:{SECRET}@127.0.0.1:{server.port}", **{**OPTIONS, "log": "events"})
+    server.command("ACL", "SETUSER", "someone", *rules)
+    runner = Runner(f"redis://someone:{SECRET}@127.0.0.1:{server.port}", **{**OPTIONS, "log": "events"})
     said: list[str] = []
 
     def says(piece: str) -> bool:
@@ -415,20 +415,20 @@ def test_49_the_rules_change_while_actors_work(new_server: Callable[..., Server]
     try:
         enqueue(server, "a")
         wait_until(lambda: output(server, "a"))
-        for change in (["DELUSER", "worker"], ["SETUSER", "worker", "resetpass", ">other"]):
+        for change in (["DELUSER", "someone"], ["SETUSER", "someone", "resetpass", ">other"]):
             server.command("ACL", *change)
             server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             wait_until(lambda: says("refused the user or the password"), what="the refusal is told")
             enqueue(server, change[0])
-            server.command("ACL", "SETUSER", "worker", *rules)
+            server.command("ACL", "SETUSER", "someone", *rules)
             wait_until(lambda: output(server, change[0]), seconds=20, what="it goes on")  # noqa: B023
             said.clear()
         # what it may do is taken away and given back
-        server.command("ACL", "SETUSER", "worker", "-@scripting")
+        server.command("ACL", "SETUSER", "someone", "-@scripting")
         enqueue(server, "b")
         wait_until(lambda: says("NOPERM"), what="the refusal is told")
         assert len(said) < 200, "an error storm"
-        server.command("ACL", "SETUSER", "worker", "+@all")
+        server.command("ACL", "SETUSER", "someone", "+@all")
         wait_until(lambda: output(server, "b"), seconds=20, what="it goes on")
         wait_until(lambda: nothing_left(server), seconds=10)
         assert not any(SECRET in text for text in said)
