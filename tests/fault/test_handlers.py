@@ -17,9 +17,10 @@ from typing import Any
 
 import heroq
 import pytest
-from support.crew import Crew
 from support.faults import H, Q, Runner, enqueue, field, nothing_left, output
 from support.server import Server, wait_until
+
+from .test_faults import World
 
 HANGING: dict[str, Any] = {"timeout": "300ms", "timeout_grace": "200ms", "retries": 1}
 
@@ -159,7 +160,14 @@ def test_11_run_ends_with_an_error(server: Server, threads: int) -> None:
 # ---- 13, 14: crashes and failures are counted apart ----
 
 
-def test_13_crash_does_not_spend_retries(server: Server, world: Crew) -> None:
+@pytest.fixture
+def world(server: Server, tmp_path: Path) -> Iterator[World]:
+    made = World(server, tmp_path)
+    yield made
+    made.close()
+
+
+def test_13_crash_does_not_spend_retries(server: Server, world: World) -> None:
     gate = world.folder / "gate"
     first = world.start()
     enqueue(server, "a", f"wait {gate}", retries=0)
@@ -188,7 +196,7 @@ def test_14_retry_backoff_dead(server: Server) -> None:
         seen = set()
         while len(times) < 4:
             status = field(server, "a", "status")
-            seen.add((len(times), status))
+            seen.add((len(times), status))  # in this order: the status is from before that look at the runs
             assert time.monotonic() < (times[0][0] if times else time.monotonic()) + 20
         assert {status for runs, status in seen if runs < 4} <= {b"dispatched", b"started"}
         wait_until(lambda: server.command("ZCARD", f"{H}:dead") == 1)
