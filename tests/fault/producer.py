@@ -61,7 +61,10 @@ class Producer:
 
 def main() -> None:
     url, path, name, nap, most = sys.argv[1:6]
-    with heroq.Supervisor(url, log="off", connect="wait") as supervisor, heroq.Queue("fault", url, log="off") as queue:
+    with (
+        heroq.Supervisor(url, log="off", connect="wait") as supervisor,
+        heroq.Queue("fault", supervisor.client) as queue,
+    ):
         producer = Producer(supervisor, path, name, int(nap))
         if producer.unanswered:
             producer.submit(sorted(producer.unanswered))

@@ -47,7 +47,7 @@ def test_1_kill9_mid_job(world: Crew) -> None:
 
 
 # jobs, kills, of them kills of the server (with appendfsync always), seconds
-SIZE = (10_000, 1_000, 10, 60) if FULL else (300, 40, 2, 5)
+SIZE = (10_000, 1_000, 10, 45) if FULL else (300, 40, 2, 5)
 
 
 @pytest.mark.timeout(240)
@@ -61,7 +61,7 @@ def test_1_kill9_everywhere(new_server: Callable[..., Server], hire: Hire, persi
     for language in ("c", "c", "c", "c", "python", "python"):
         crew.start("reply=always", "prefetch=4", language=language)
     for _ in range(2):
-        crew.start_producer(nap=8 * seconds * 1000 // jobs, most=100)
+        crew.start_producer(nap=6 * seconds * 1000 // jobs, most=100)
     kill_everybody(crew, chance, jobs, kills, server_kills if aof else 0, seconds)
     settles(crew, seconds=60)
     print(f"{crew.report()}, {crew.buried()} buried")
