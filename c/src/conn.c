@@ -431,6 +431,8 @@ static void take_reply(hq_conn *c, const hq_reply *r) {
 static void reader_failed(hq_conn *c) {
   if (c->too_large || c->unanswered_bytes > MAX_REPLY_BYTES)
     hq_fail(&c->error, HEROQ_E_PROTOCOL, "%s sends more than a reply may hold", c->endpoint->shown);
+  else if (!c->active) /* there was no place for it */
+    hq_fail(&c->error, HEROQ_E_PROTOCOL, "%s sent a reply that nobody asked for", c->endpoint->shown);
   else if (c->reader->err == REDIS_ERR_OOM)
     hq_fail_nomem(&c->error);
   else
