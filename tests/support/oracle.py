@@ -38,8 +38,10 @@ LEFT_OVER = {
     "seen": "ZCARD",
     "intents": "ZCARD",
 }
+# A stop that came as its job ended stays until it is trimmed, after an hour.
+AT_ONCE = LEFT_OVER.keys() - {"stops"}
 # A key without a TTL is one of these, and no longer than that (I10).
-BOUNDS = {"dead": 10_000, "reasons": 10_000, "meta": 10, "{heroq}:queues": 10, "{heroq}:mark": 10}
+BOUNDS = {"dead": 10_000, "reasons": 10_000, "stops": 1_000, "meta": 10, "{heroq}:queues": 10, "{heroq}:mark": 10}
 
 # Counts jobs that have ended, and names those that break a rule by themselves. KEYS: lists and sorted sets that hold
 # ids. `wrong` is put in by the caller: what makes the output of a finished job one of a stale run.
@@ -236,7 +238,7 @@ class Oracle:
     def done(self) -> bool:
         """Every acknowledged job has ended and nothing is left over."""
         with self.server.connect() as link:
-            if left_over(caller(link), self.queues):
+            if left_over(caller(link), self.queues, AT_ONCE):
                 return False
         self.watch()
         return not self.open
@@ -249,7 +251,7 @@ class Oracle:
         self.breach("I1: lost", self.open)
         with self.server.connect() as link:
             call = caller(link)
-            for name, size in left_over(call, self.queues).items():
+            for name, size in left_over(call, self.queues, AT_ONCE).items():
                 self.breach("left over", [f"{name} {size}"])
             self._check_starts(self.starts, max_starts)
             self._check_results(link)
