@@ -17,10 +17,9 @@ from typing import Any
 
 import heroq
 import pytest
+from support.crew import Crew
 from support.faults import H, Q, Runner, enqueue, field, nothing_left, output
 from support.server import Server, wait_until
-
-from .test_faults import World
 
 HANGING: dict[str, Any] = {"timeout": "300ms", "timeout_grace": "200ms", "retries": 1}
 
@@ -161,13 +160,13 @@ def test_11_run_ends_with_an_error(server: Server, threads: int) -> None:
 
 
 @pytest.fixture
-def world(server: Server, tmp_path: Path) -> Iterator[World]:
-    made = World(server, tmp_path)
+def world(server: Server, tmp_path: Path) -> Iterator[Crew]:
+    made = Crew(server, tmp_path)
     yield made
     made.close()
 
 
-def test_13_crash_does_not_spend_retries(server: Server, world: World) -> None:
+def test_13_crash_does_not_spend_retries(server: Server, world: Crew) -> None:
     gate = world.folder / "gate"
     first = world.start()
     enqueue(server, "a", f"wait {gate}", retries=0)
