@@ -71,7 +71,7 @@ class Soak:
         self.series = [
             *[Series(f"{name}, RSS KiB", lambda first: max(2048, first / 20)) for name in self.lasting],
             *[Series(f"{name}, descriptors", lambda _: 2) for name in self.lasting],
-            Series("keys", lambda first: max(100, first / 4)),
+            Series("keys", lambda first: max(500, first)),
         ]
         self.long_keys = 0
         self.faults = 0
