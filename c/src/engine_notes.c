@@ -106,7 +106,7 @@ static heroq_status enter(const heroq_job *job, hq_held **out, heroq_error *err)
 
 static heroq_status add(heroq_job *job, enum kind kind, const void *data, size_t size, heroq_call *call,
                         heroq_error *err) {
-  hq_held *h;
+  hq_held *h = NULL;
   heroq_status rc = enter(job, &h, err);
   if (rc) return rc;
   const char *what = kind == LINE ? "the line" : "the chunk";
@@ -144,7 +144,7 @@ heroq_status heroq_job_stream(heroq_job *self, const void *chunk, size_t size, h
 }
 
 heroq_status heroq_job_progress(heroq_job *self, double percent, const char *text, heroq_error *err) {
-  hq_held *h;
+  hq_held *h = NULL;
   heroq_status rc = enter(self, &h, err);
   if (rc) return rc;
   if (!(percent >= 0 && percent <= 100)) return hq_fail(err, HEROQ_E_INVALID, "percent is 0 to 100, not %g", percent);
