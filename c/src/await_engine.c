@@ -117,9 +117,11 @@ static void lost(hq_await_engine *e, hq_conn **conn, int64_t *at, int64_t *step,
   e->lost = true;
   *at = now + hq_backoff(step, RECONNECT_FIRST_MS, RECONNECT_MOST_MS);
   if (e->awaits) hq_events_add(e->events, HQ_WARNING, why.code, "the connection of the awaits: %s", why.text);
-  /* nobody is to wait for a submit that has nowhere to go; a wrong password does not get right by waiting */
+  /* Nobody is to wait for a submit that has nowhere to go. But a connection may be killed in its first moment: once is no
+   * proof. A wrong password does not get right by waiting. */
   bool passing = why.flags & HEROQ_RETRYABLE;
-  if (was_connecting && e->awaits) hq_turn_fail(e, !passing, &why);
+  if (was_connecting && e->awaits && (e->failed || !passing)) hq_turn_fail(e, !passing, &why);
+  if (was_connecting) e->failed = true;
 }
 
 static void drive(hq_conn *conn, const struct pollfd *fds, uint32_t n) {
@@ -139,7 +141,10 @@ static void drive_commands(hq_await_engine *e, const struct pollfd *fds, uint32_
   int state = hq_conn_state(e->conn);
   bool answered = e->items && (state == HQ_CONN_IDLE || state == HQ_CONN_BROKEN);
   if (answered) hq_turn_answer(e, now);
-  if (connecting && state == HQ_CONN_IDLE) e->connect_step = 0;
+  if (connecting && state == HQ_CONN_IDLE) {
+    e->connect_step = 0;
+    e->failed = false;
+  }
   if (state == HQ_CONN_BROKEN) lost(e, &e->conn, &e->connect_at, &e->connect_step, now, connecting);
 }
 

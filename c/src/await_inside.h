@@ -68,6 +68,7 @@ struct hq_await_engine {
   uint32_t items, item_cap;
   int64_t connect_at, connect_step, block_at, block_step, hold_until;
   bool popped; /* the LPOP of the blocked pipeline is read */
+  bool failed; /* the last attempt to connect */
   bool lost;   /* a connection was lost: everything is to be looked at when it is back */
   hq_lonely *lonely;
   int64_t end_by;
