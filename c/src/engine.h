@@ -1,5 +1,6 @@
 /* The actor's inside, shared by actor.c (what callers see), engine.c (the loop), engine_take.c (what comes in),
- * engine_settle.c (what goes out) and engine_tend.c (what keeps the queue healthy).
+ * engine_settle.c (what goes out), engine_notes.c (what runs tell meanwhile), engine_intents.c (starts that nobody made) and
+ * engine_tend.c (what keeps the queue healthy).
  *
  * Two sides meet here. Callers' threads touch only what stands under `lock` and the atomics; all else belongs to the
  * engine's thread, which takes the lock for moments and never while it waits. */

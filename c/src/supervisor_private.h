@@ -1,4 +1,5 @@
-/* The supervisor's inside, shared by supervisor.c, supervisor_bulk.c, supervisor_jobs.c and await.c. */
+/* The supervisor's inside, shared by supervisor.c, supervisor_bulk.c, supervisor_jobs.c, supervisor_notes.c
+ * and await.c. */
 #ifndef HQ_SUPERVISOR_PRIVATE_H
 #define HQ_SUPERVISOR_PRIVATE_H
 #include <heroq/supervisor.h>
