@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -162,13 +163,14 @@ def test_55_maxclients(new_server: Callable[..., Server]) -> None:
         enqueue(server, "a")
         wait_until(lambda: output(server, "a"))
         with server.connect() as link:
+            gc.collect()  # what earlier tests have left
             before = descriptors()
             link.call("CONFIG", "SET", "maxclients", 3)  # the actor's two, and this one
             for _ in range(20):
                 with pytest.raises(heroq.HeroqError) as caught:
                     heroq.Client(server.url, connect_timeout="1s", log="off")
                 assert caught.value.retryable, caught.value
-            assert descriptors() == before
+            assert descriptors() <= before
             link.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             fillers = [server.connect() for _ in range(2)]
             wait_until(lambda: not runner.actor.stats()["connected"], what="the actor is left outside")
