@@ -182,11 +182,14 @@ class Oracle:
     def breach(self, what: str, ids: Iterable[str]) -> None:
         self.breaches[what].update(ids)
 
-    def read_ledgers(self) -> None:
+    def read_ledgers(self) -> set[str]:
+        """Answers with the ids that somebody has begun to run again."""
+        renewed = set()
         for what, id, *_ in self.orders.read():
             self.touched[id] = time.monotonic()
             if what == "again":
                 self.again.add(id)
+                renewed.add(id)
                 self.acked.discard(id)
                 self.open.discard(id)
                 self.results.pop(id, None)
@@ -202,6 +205,7 @@ class Oracle:
                 self.ends[id].add(attempt)
             else:
                 self.stale += 1
+        return renewed
 
     def watch(self) -> None:
         """What must hold at any moment."""
@@ -210,8 +214,10 @@ class Oracle:
         with self.server.connect() as link:
             call = caller(link)
             seen = look(call, self.queues)
-            self.read_ledgers()  # somebody may have begun to run one again
-            self.breach("I1: acknowledged, not terminal, nowhere", set(seen.lost) & acked & self.acked)
+            renewed = (
+                self.read_ledgers()
+            )  # between two steps of a requeue the id is nowhere, and nothing is acknowledged
+            self.breach("I1: acknowledged, not terminal, nowhere", set(seen.lost) & acked - renewed)
             for what, ids in seen.breaches():
                 self.breach(what, ids)
             for queue in self.queues:
