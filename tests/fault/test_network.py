@@ -9,6 +9,8 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -370,6 +372,22 @@ def test_49_filtered() -> None:
 def test_49_no_such_name() -> None:
     text = refused(f"redis://:{SECRET}@no-such-host.invalid:6379", "HEROQ_E_CONNECTION", 30.0)
     assert "no-such-host.invalid" in text
+
+
+def test_49_the_first_address_is_dead(server: Server, tmp_path: Path) -> None:
+    """A name with an IPv6 address that nobody listens on, and an IPv4 one that answers."""
+    library = tmp_path / "two_addresses.so"
+    source = Path(__file__).parents[1] / "support" / "two_addresses.c"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    program = "import heroq, socket, sys\nassert len(socket.getaddrinfo('two.test', 1)) >= 2\nheroq.Client(sys.argv[1])"
+    began = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-c", program, f"redis://two.test:{server.port}/0"],
+        env={**os.environ, "LD_PRELOAD": str(library)},
+        check=True,
+        timeout=20,
+    )
+    assert time.monotonic() - began < 5
 
 
 def test_49_unix_socket_is_gone(new_server: Callable[..., Server]) -> None:
