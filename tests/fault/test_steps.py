@@ -115,6 +115,30 @@ def test_2_actor(
     assert server.command("HLEN", f"{H}:recoveries") == 0
 
 
+@pytest.mark.parametrize(("command", "attempts"), [("beat", 2), ("promote", 1), ("reap", 2), ("seen", 1)])
+def test_2_housekeeping(server: Server, lives: list[Life], command: str, attempts: int) -> None:
+    """An actor dies behind what it does beside the jobs; what it was to do is done by the next."""
+    if command == "beat":
+        enqueue(server, "a", "until lost")
+    else:
+        enqueue(server, "a", "ok")
+    if command == "promote":
+        server.command("DEL", Q)
+        server.command("ZADD", f"{H}:delayed", 1000, "a")
+    elif command == "reap":
+        server.command("DEL", Q)
+        server.command("HSET", "hero:job:a", "status", "started", "hq_token", "5:gone", "hq_queue", Q, "hq_attempt", 1)
+        server.command("HSET", f"{H}:holders", "a", "5:gone")
+        server.command("ZADD", f"{H}:leases", 1000, "a")
+        server.command("HSET", f"{H}:meta", "last_reap", 10**15)  # no outage
+    first = Life(server, "actor", dies=f"{command}:1")
+    lives.append(first)
+    first.died()
+    lives.append(Life(server, "actor"))
+    ends(server, "a")
+    assert field(server, "a", "output") == f"output {attempts}".encode()
+
+
 @pytest.mark.parametrize("command", ["kill", "reply", "bury"])
 def test_37e_a_reaper_dies_while_it_buries(server: Server, lives: list[Life], command: str) -> None:
     """The last holder is gone for good, and so is the first one who comes to bury the job."""
