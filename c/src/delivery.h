@@ -141,7 +141,7 @@ typedef struct hq_note_head {
   uint32_t lines, chunks;
 } hq_note_head;
 void hq_put_note(hq_batch *b, const hq_note_head *head);
-void hq_key_beside_job(hq_buf *out, const char *job_key, const char *part); /* {hero:job:<id>}:<part> */
+void hq_batch_beside(hq_batch *b, const char *job_key, const char *part); /* an argument: {hero:job:<id>}:<part> */
 /* CANCEL: 0 unknown, 1 ended now, 2 asked to stop, 3 had ended, 4 a foreign actor has it. */
 typedef struct hq_cancel {
   int64_t verdict;

@@ -152,16 +152,12 @@ void hq_put_result(hq_batch *b, const char *job_key, bool failed, hq_slice value
   hq_batch_slice(b, value);
 }
 
-void hq_key_beside_job(hq_buf *out, const char *job_key, const char *part) {
-  hq_buf_char(out, '{');
-  hq_buf_text(out, job_key);
-  hq_buf_text(out, "}:");
-  hq_buf_text(out, part);
-}
-
-static void put_beside(hq_batch *b, const char *job_key, const char *part) {
+void hq_batch_beside(hq_batch *b, const char *job_key, const char *part) {
   hq_buf key = {0};
-  hq_key_beside_job(&key, job_key, part);
+  hq_buf_char(&key, '{');
+  hq_buf_text(&key, job_key);
+  hq_buf_text(&key, "}:");
+  hq_buf_text(&key, part);
   b->failed = b->failed || key.failed;
   hq_batch_text_arg(b, hq_buf_cstr(&key));
   hq_buf_free(&key);
@@ -170,8 +166,8 @@ static void put_beside(hq_batch *b, const char *job_key, const char *part) {
 void hq_put_note(hq_batch *b, const hq_note_head *head) {
   hq_batch_script(b, HQ_SCRIPT_NOTE, 3, 7 + head->lines + head->chunks);
   hq_batch_text_arg(b, head->job_key);
-  put_beside(b, head->job_key, "log");
-  put_beside(b, head->job_key, "stream");
+  hq_batch_beside(b, head->job_key, "log");
+  hq_batch_beside(b, head->job_key, "stream");
   hq_batch_slice(b, head->run);
   hq_batch_int(b, head->fenced);
   hq_batch_int(b, head->n);

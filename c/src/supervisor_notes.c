@@ -90,16 +90,12 @@ heroq_status heroq_supervisor_get_progress(heroq_supervisor *self, const char *j
 
 /* ---- log ---- */
 
-static void put_beside(reading *r, const char *command, const char *part, int64_t from, int64_t to) {
-  hq_buf key = {0};
-  hq_key_beside_job(&key, job_key(r), part);
-  r->b.failed = r->b.failed || key.failed;
+static void put_lines(reading *r) {
   hq_batch_begin(&r->b, 4, -1);
-  hq_batch_text_arg(&r->b, command);
-  hq_batch_text_arg(&r->b, hq_buf_cstr(&key));
-  hq_batch_int(&r->b, from);
-  hq_batch_int(&r->b, to);
-  hq_buf_free(&key);
+  hq_batch_text_arg(&r->b, "LRANGE");
+  hq_batch_beside(&r->b, job_key(r), "log");
+  hq_batch_int(&r->b, 0);
+  hq_batch_int(&r->b, -1);
 }
 
 /* All that is kept, at most a thousand lines: their numbers are known by the end of the list only. */
@@ -112,7 +108,7 @@ heroq_status heroq_supervisor_get_logs(heroq_supervisor *self, const char *job_i
   heroq_status status = begin(&r, options, err);
   if (status) return end(&r, status, err);
   hq_batch_words(&r.b, "HMGET", job_key(&r), "hq_logged", "status", "script", NULL);
-  put_beside(&r, "LRANGE", "log", 0, -1);
+  put_lines(&r);
   status = hq_ask(self->client, &r.b, job_key(&r), call, err);
   const hq_reply *f = hq_batch_reply(&r.b, 0), *lines = hq_batch_reply(&r.b, 1);
   if (status == HEROQ_OK) status = hq_reply_to_error(lines, "the job's log", err);
@@ -140,37 +136,31 @@ static bool cursor_ok(const char *cursor) { return strspn(cursor, "0123456789-")
 
 /* Behind the status, so that a terminal one says that all chunks are there. */
 static void put_read(reading *r, const char *cursor) {
-  hq_buf key = {0}, after = {0};
-  hq_key_beside_job(&key, job_key(r), "stream");
+  hq_buf after = {0};
   hq_buf_text(&after, *cursor ? "(" : "-");
   hq_buf_text(&after, cursor);
-  r->b.failed = r->b.failed || key.failed || after.failed;
+  r->b.failed = r->b.failed || after.failed;
   hq_batch_words(&r->b, "HMGET", job_key(r), "status", "script", NULL);
   hq_batch_begin(&r->b, 6, -1);
   hq_batch_text_arg(&r->b, "XRANGE");
-  hq_batch_text_arg(&r->b, hq_buf_cstr(&key));
+  hq_batch_beside(&r->b, job_key(r), "stream");
   hq_batch_text_arg(&r->b, hq_buf_cstr(&after));
   hq_batch_text_arg(&r->b, "+");
   hq_batch_text_arg(&r->b, "COUNT");
   hq_batch_int(&r->b, r->count);
-  hq_buf_free(&key);
   hq_buf_free(&after);
 }
 
 static void put_wait(reading *r, const char *cursor, int64_t ms) {
-  hq_buf key = {0};
-  hq_key_beside_job(&key, job_key(r), "stream");
-  hq_batch_begin(&r->b, 6 + 2, -1);
+  hq_batch_begin(&r->b, 8, -1);
   hq_batch_text_arg(&r->b, "XREAD");
   hq_batch_text_arg(&r->b, "COUNT");
   hq_batch_int(&r->b, 1);
   hq_batch_text_arg(&r->b, "BLOCK");
   hq_batch_int(&r->b, ms);
   hq_batch_text_arg(&r->b, "STREAMS");
-  hq_batch_text_arg(&r->b, hq_buf_cstr(&key));
+  hq_batch_beside(&r->b, job_key(r), "stream");
   hq_batch_text_arg(&r->b, *cursor ? cursor : "0");
-  r->b.failed = r->b.failed || key.failed;
-  hq_buf_free(&key);
 }
 
 static void add_chunk(heroq_record *rows, const hq_reply *fields) {

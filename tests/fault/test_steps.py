@@ -115,6 +115,23 @@ def test_2_actor(
     assert server.command("HLEN", f"{H}:recoveries") == 0
 
 
+def its_holder_is_gone(server: Server, attempt: int) -> None:
+    """Job a was started for the `attempt`-th time, and its lease has run out."""
+    server.command(
+        "HSET", "hero:job:a", "status", "started", "hq_token", "5:gone", "hq_queue", Q, "hq_attempt", attempt
+    )
+    server.command("HSET", f"{H}:holders", "a", "5:gone")
+    server.command("ZADD", f"{H}:leases", 1000, "a")
+    server.command("HSET", f"{H}:meta", "last_reap", 10**15)  # no outage
+
+
+def one_dies_and_one_lives(server: Server, lives: list[Life], command: str) -> None:
+    first = Life(server, "actor", dies=f"{command}:1")
+    lives.append(first)
+    first.died()
+    lives.append(Life(server, "actor"))
+
+
 @pytest.mark.parametrize(("command", "attempts"), [("beat", 2), ("promote", 1), ("reap", 2), ("seen", 1)])
 def test_2_housekeeping(server: Server, lives: list[Life], command: str, attempts: int) -> None:
     """An actor dies behind what it does beside the jobs; what it was to do is done by the next."""
@@ -127,14 +144,8 @@ def test_2_housekeeping(server: Server, lives: list[Life], command: str, attempt
         server.command("ZADD", f"{H}:delayed", 1000, "a")
     elif command == "reap":
         server.command("DEL", Q)
-        server.command("HSET", "hero:job:a", "status", "started", "hq_token", "5:gone", "hq_queue", Q, "hq_attempt", 1)
-        server.command("HSET", f"{H}:holders", "a", "5:gone")
-        server.command("ZADD", f"{H}:leases", 1000, "a")
-        server.command("HSET", f"{H}:meta", "last_reap", 10**15)  # no outage
-    first = Life(server, "actor", dies=f"{command}:1")
-    lives.append(first)
-    first.died()
-    lives.append(Life(server, "actor"))
+        its_holder_is_gone(server, 1)
+    one_dies_and_one_lives(server, lives, command)
     ends(server, "a")
     assert field(server, "a", "output") == f"output {attempts}".encode()
 
@@ -143,15 +154,9 @@ def test_2_housekeeping(server: Server, lives: list[Life], command: str, attempt
 def test_37e_a_reaper_dies_while_it_buries(server: Server, lives: list[Life], command: str) -> None:
     """The last holder is gone for good, and so is the first one who comes to bury the job."""
     server.command("HSET", f"{H}:recoveries", "a", 3)
-    server.command("HSET", "hero:job:a", "script", "ok", "status", "started", "hq_token", "5:gone", "hq_queue", Q,
-                   "hq_attempt", 4, "hq_reply_to", "hero:q:reply:a", "hq_ttl", 86400000)  # fmt: skip
-    server.command("HSET", f"{H}:holders", "a", "5:gone")
-    server.command("ZADD", f"{H}:leases", 1000, "a")
-    server.command("HSET", f"{H}:meta", "last_reap", 10**15)  # no outage
-    first = Life(server, "actor", dies=f"{command}:1")
-    lives.append(first)
-    first.died()
-    lives.append(Life(server, "actor"))
+    server.command("HSET", "hero:job:a", "script", "ok", "hq_reply_to", "hero:q:reply:a", "hq_ttl", 86400000)
+    its_holder_is_gone(server, 4)
+    one_dies_and_one_lives(server, lives, command)
     ends(server, "a", b"error")
     assert server.command("HGET", f"{H}:reasons", "a") == b"lost"
     assert field(server, "a", "hq_attempt") == b"4"
