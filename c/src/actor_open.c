@@ -209,14 +209,15 @@ heroq_status heroq_actor_open(heroq_client *client, const char *actor_id, const 
   if (rc) return rc;
   heroq_options *o = hq_options_merge(hq_client_options(client), options);
   heroq_actor *a = o ? make(client, actor_id) : NULL;
-  if (!a || !a->actor_id || !a->events) {
+  heroq_status closable = a ? hq_waitq_reserve(&a->closers) : HEROQ_E_NOMEM;
+  if (!a || !a->actor_id || !a->events || closable == HEROQ_E_NOMEM) {
     heroq_options_free(o);
     if (a) hq_actor_unref(a);
     return hq_fail_nomem(err);
   }
   read_config(a, o);
   int64_t connect = hq_option_int(o, HQ_OPT_CONNECT);
-  rc = find_queues(a, types, o, err);
+  rc = closable ? hq_fail(err, closable, "no descriptor is left for the actor") : find_queues(a, types, o, err);
   heroq_options_free(o);
   if (!rc) {
     a->endpoint = hq_client_endpoint(client, a->source[0].keys.key[HQ_Q]);

@@ -61,6 +61,18 @@ static heroq_status take_spare(hq_waitq *q, hq_waiting **out) {
   return HEROQ_OK;
 }
 
+static void give_spare(hq_waitq *q, hq_waiting *w) {
+  w->next = q->spare;
+  q->spare = w;
+}
+
+heroq_status hq_waitq_reserve(hq_waitq *q) {
+  hq_waiting *w;
+  heroq_status status = take_spare(q, &w);
+  if (status == HEROQ_OK) give_spare(q, w);
+  return status;
+}
+
 static void unlink_waiting(hq_waitq *q, hq_waiting *w) {
   hq_waiting **at = &q->first;
   while (*at != w) at = &(*at)->next;
@@ -94,8 +106,7 @@ heroq_status hq_waitq_wait(hq_waitq *q, pthread_mutex_t *lock, int64_t deadline,
     unlink_waiting(q, w);
     if (status == HEROQ_OK) status = HEROQ_E_INTERNAL; /* somebody else closed our descriptor */
   }
-  w->next = q->spare;
-  q->spare = w;
+  give_spare(q, w);
   return status;
 }
 

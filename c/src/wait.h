@@ -34,6 +34,8 @@ typedef struct hq_waitq {
   int32_t count;             /* how many wait */
 } hq_waitq;
 void hq_waitq_init(hq_waitq *q);
+/* What one waiting thread needs is there from now on: its wait ends early for no want of memory or descriptors. */
+heroq_status hq_waitq_reserve(hq_waitq *q);
 /* Returns HEROQ_OK when woken, else HEROQ_E_TIMEOUT / E_CANCELLED / E_INTERNAL (no descriptor) / E_NOMEM. The caller looks at its
  * own condition again in every case. */
 heroq_status hq_waitq_wait(hq_waitq *q, pthread_mutex_t *lock, int64_t deadline, const heroq_call *call);

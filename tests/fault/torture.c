@@ -5,6 +5,7 @@
  * Prints "acked ID" for a job whose start was acknowledged, "odd K CALL STATUS TEXT" for an error that is not
  * HEROQ_E_NOMEM though allocation K failed, "leak K N" if N blocks were not freed, and at the end "runs N last K". */
 #include <heroq/heroq.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,12 +197,9 @@ static void settle_all(heroq_actor *actor) {
   }
 }
 
-static void actor_run(arming *arm) {
-  heroq_client *client = open_client();
+/* Three jobs that an actor finds. */
+static void some_jobs(heroq_client *client) {
   heroq_supervisor *s;
-  heroq_actor *actor = NULL;
-  heroq_options *o = actor_options();
-  heroq_record *record;
   MUST(heroq_supervisor_open(client, NULL, &s, &err));
   for (int i = 0; i < 3; i++) {
     heroq_job *job = new_job();
@@ -209,18 +207,47 @@ static void actor_run(arming *arm) {
     acked(id);
     heroq_job_free(job);
   }
+  heroq_supervisor_free(s);
+}
+
+static void close_actor(heroq_actor *actor) {
+  int32_t unacked = 0;
+  TRY(heroq_actor_close(actor, 0, &unacked, NULL, &err));
+  if (unacked) printf("unacked %d\n", (int)unacked);
+}
+
+static void actor_run(arming *arm) {
+  heroq_client *client = open_client();
+  heroq_actor *actor = NULL;
+  heroq_options *o = actor_options();
+  heroq_record *record;
+  some_jobs(client);
   arm();
   if (TRY(heroq_actor_open(client, "torture", "fault", o, &actor, NULL, &err))) {
     settle_all(actor);
     if (TRY(heroq_actor_stats(actor, &record, &err))) heroq_record_free(record);
-    int32_t unacked = 0;
-    TRY(heroq_actor_close(actor, 0, &unacked, NULL, &err));
-    if (unacked) printf("unacked %d\n", (int)unacked);
+    close_actor(actor);
   }
   failmalloc_arm(0, 0);
   heroq_options_free(o);
   heroq_actor_free(actor);
-  heroq_supervisor_free(s);
+  heroq_client_free(client);
+}
+
+/* What was settled is told to the server before close returns. */
+static void close_run(arming *arm) {
+  heroq_client *client = open_client();
+  heroq_actor *actor;
+  heroq_options *o = actor_options();
+  some_jobs(client);
+  MUST(heroq_options_set(o, "connect", "lazy", &err));
+  MUST(heroq_actor_open(client, "torture", "fault", o, &actor, NULL, &err));
+  settle_all(actor);
+  arm();
+  close_actor(actor);
+  failmalloc_arm(0, 0);
+  heroq_options_free(o);
+  heroq_actor_free(actor);
   heroq_client_free(client);
 }
 
@@ -253,7 +280,7 @@ static const struct {
   const char *name;
   void (*run)(arming *arm);
 } scenarios[] = {{"client", client_run}, {"parse", parse_run}, {"enqueue", enqueue_run}, {"read", read_run},
-                 {"doctor", doctor_run}, {"actor", actor_run}, {"await", await_run}};
+                 {"doctor", doctor_run}, {"actor", actor_run}, {"close", close_run},     {"await", await_run}};
 
 /* ---- one allocation after the other ---- */
 
@@ -269,6 +296,26 @@ static long not_freed(long before) {
   return failmalloc_live() - before;
 }
 
+/* The C library keeps the stacks of threads that ended, and an allocation with each, for threads to come: here are more,
+ * in the size of the library's own, than ever run at a time. */
+static void *meet(void *all) {
+  pthread_barrier_wait(all);
+  return NULL;
+}
+static void make_stacks(void) {
+  pthread_t thread[8];
+  pthread_barrier_t all;
+  pthread_attr_t size;
+  pthread_attr_init(&size);
+  pthread_attr_setstacksize(&size, 512 * 1024);
+  pthread_barrier_init(&all, NULL, 8);
+  for (int i = 0; i < 8; i++)
+    if (pthread_create(&thread[i], &size, meet, &all)) abort();
+  for (int i = 0; i < 8; i++) pthread_join(thread[i], NULL);
+  pthread_barrier_destroy(&all);
+  pthread_attr_destroy(&size);
+}
+
 int main(int argc, char **argv) {
   if (argc != 6) return 2;
   url = argv[1];
@@ -281,6 +328,7 @@ int main(int argc, char **argv) {
   long runs = 0, unharmed = 0;
   step = atol(argv[4]);
   times = atol(argv[5]);
+  make_stacks();
   for (int i = 0; i < 2; i++) run(no_arm); /* what the C library keeps for later */
   for (k = atol(argv[3]); unharmed < 3; k += step) {
     long before = failmalloc_live();
