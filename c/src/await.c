@@ -20,6 +20,8 @@
 #define SUBMIT_LEAST_MS 1000 /* a submit cut short leaves its caller not knowing */
 #define TEND_EVERY_MS 3000   /* a queue whose actors are all gone must not keep its jobs for ever */
 #define TEND_MOST_MS 2000
+#define ANSWER_MS 2000 /* how long an answer may take; twice as long after each one that took longer: it may be large */
+#define ANSWER_MOST_MS 300000
 #define RECONNECT_FIRST_MS 50
 #define RECONNECT_MOST_MS 1000
 
@@ -29,7 +31,7 @@ typedef struct direct {
   heroq_call *call;
   const char *job_id;
   hq_buf job_key, reply_key, queue;
-  int64_t deadline, tend_at, reconnect_step;
+  int64_t deadline, tend_at, reconnect_step, answer_ms;
   hq_conn *conn;
   hq_batch batch;
   hq_watch watch;
@@ -146,7 +148,7 @@ static heroq_status slice(direct *d, heroq_bytes **out, bool *done, heroq_error 
   if (block) {
     if (d->deadline != HQ_NEVER && pause > left - BEFORE_END_MS) pause = left - BEFORE_END_MS;
     hq_put_blpop(&d->batch, (hq_slice){d->reply_key.p, d->reply_key.n}, (double)pause / 1000);
-    by = now + pause + (pause > 20000 ? pause / 10 : 2000);
+    by = now + pause + (pause / 10 > d->answer_ms ? pause / 10 : d->answer_ms);
   } else {
     status = hq_client_pause(d->client, &d->s->closing, d->deadline, d->call, err);
     by = HQ_NEVER;
@@ -165,6 +167,7 @@ static heroq_status survive(direct *d, heroq_status status, heroq_error *err) {
   bool broken = !d->conn || hq_conn_state(d->conn) != HQ_CONN_IDLE;
   if (!(why.flags & HEROQ_RETRYABLE) && !(broken && d->conn)) return status;
   if (broken) drop_connection(d);
+  if (status == HEROQ_E_TIMEOUT && d->answer_ms < ANSWER_MOST_MS) d->answer_ms *= 2;
   hq_client_event(d->client, HQ_WARNING, status, "an await goes on after a fault: %s", why.text);
   int64_t until = hq_mono_ms() + hq_backoff(&d->reconnect_step, RECONNECT_FIRST_MS, RECONNECT_MOST_MS);
   return hq_client_pause(d->client, &d->s->closing, until < d->deadline ? until : d->deadline, d->call, err);
@@ -238,6 +241,7 @@ static heroq_status await_directly(heroq_supervisor *s, const char *job_id, hero
               .call = call,
               .job_id = job_id,
               .deadline = deadline,
+              .answer_ms = ANSWER_MS,
               .tend_at = hq_mono_ms() + hq_jitter(TEND_EVERY_MS)};
   bool done = false;
   hq_batch_init(&d.batch);

@@ -374,6 +374,23 @@ def test_49_no_such_name() -> None:
     assert "no-such-host.invalid" in text
 
 
+def test_50_an_answer_that_is_long_under_way(server: Server, proxy: FaultProxy) -> None:
+    """A large output on a slow line: an await does not cut it off at the same point again and again."""
+    proxy.arm("BLPOP", "delay", occurrence=2, times=100, seconds=3)
+
+    def handler(job: heroq.Job) -> None:
+        proxy.fired.wait(20)  # the first slice waits in vain
+        job.finish("done")
+
+    runner = Runner(server.url, handler)
+    try:
+        with heroq.Supervisor(proxy.url, log="off") as sup:
+            assert sup.run_job_and_await_result("x", script_type="fault", timeout=40) == b"done"
+        wait_until(lambda: nothing_left(server))
+    finally:
+        runner.close()
+
+
 def test_49_the_first_address_is_dead(server: Server, tmp_path: Path) -> None:
     """A name with an IPv6 address that nobody listens on, and an IPv4 one that answers."""
     library = tmp_path / "two_addresses.so"
@@ -383,7 +400,7 @@ def test_49_the_first_address_is_dead(server: Server, tmp_path: Path) -> None:
     began = time.monotonic()
     subprocess.run(
         [sys.executable, "-c", program, f"redis://two.test:{server.port}/0"],
-        env={**os.environ, "LD_PRELOAD": str(library)},
+        env={**os.environ, "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')}:{library}"},  # a sanitizer's comes first
         check=True,
         timeout=20,
     )

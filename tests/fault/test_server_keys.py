@@ -289,7 +289,7 @@ def test_35_dup_ids(server: Server) -> None:
         for i in range(10):  # copies must not stand in the way of others
             enqueue(server, f"b{i}")
         wait_until(lambda: ended(server, [f"b{i}" for i in range(10)]), what="the others run beside it")
-        assert server.command("HLEN", f"{H}:holders") == 1
+        wait_until(lambda: server.command("HLEN", f"{H}:holders") == 1, what="of the others nothing is left")
         gate.set()
         wait_until(lambda: ended(server, ["a"]))
         wait_until_idle(server)
