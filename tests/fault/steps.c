@@ -1,12 +1,15 @@
 /* One life of an actor or of a caller, to be ended behind any command by HEROQ_FAILPOINT.
  *
  *   steps URL actor                 takes until it is killed; prints "start ID ATTEMPT" and how each job was settled
+ *   steps URL canonical             the same with delivery=canonical
  *   steps URL OPERATION ID SCRIPT   one call on a job of that id; prints "ok", or "error TEXT"
  *
- * OPERATION: submit, intents (submit with them), bulk (submit_many of one), create, start, stop, requeue, delete, run.
+ * OPERATION: submit, intents and durable (submit with them), bulk (submit_many of one), create, start, stop, requeue,
+ * delete, run, await, result (set_result of SCRIPT), pause, resume.
  * ID "-": a fresh one, which is not guarded; "id ID" is printed. SCRIPT, for the actor: ok, fail, fail once, release, drop,
- * until lost (runs until it is told to stop). */
+ * until lost (runs until it is told to stop), until stopped (the same, in every attempt), note (logs a line). */
 #include <heroq/heroq.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +45,12 @@ static void settle(heroq_job *job) {
       nanosleep(&(struct timespec){0, 5000000}, NULL);
     printf("stop %s %d\n", heroq_job_id(job), heroq_job_stop_reason(job));
     printf("settled %s\n", heroq_status_name(heroq_job_finish(job, output, strlen(output), 0, NULL, NULL)));
+  } else if (!strcmp(script, "until stopped")) {
+    while (heroq_job_stop_reason(job) == HEROQ_STOP_NONE) nanosleep(&(struct timespec){0, 5000000}, NULL);
+    heroq_job_fail(job, output, strlen(output), 0, NULL, NULL);
+  } else if (!strcmp(script, "note")) {
+    check(heroq_job_log(job, output, strlen(output), NULL, &err));
+    heroq_job_finish(job, output, strlen(output), 0, NULL, NULL);
   } else if (!strcmp(script, "fail"))
     heroq_job_fail(job, output, strlen(output), 0, NULL, NULL);
   else if (!strcmp(script, "fail once") && attempt == 1)
@@ -53,11 +62,12 @@ static void settle(heroq_job *job) {
   heroq_job_free(job);
 }
 
-static void act(heroq_client *client) {
+static void act(heroq_client *client, const char *delivery) {
   static const char *const pair[] = {"lease",   "600ms",   "recheck", "100ms", "handoff_grace",
                                      "200ms",   "backoff", "50ms",    "block", "200ms",
                                      "retries", "1",       NULL};
   heroq_options *o = options_of(pair);
+  check(heroq_options_set(o, "delivery", delivery, &err));
   heroq_actor *actor;
   check(heroq_actor_open(client, "steps", "fault", o, &actor, NULL, &err));
   for (;;) {
@@ -77,10 +87,16 @@ static heroq_job *make(const char *id, const char *script) {
   return job;
 }
 
+static void pause_or_resume(heroq_client *client, bool pause) {
+  heroq_queue *queue;
+  check(heroq_queue_open(client, "fault", NULL, NULL, &queue, &err));
+  check((pause ? heroq_queue_pause : heroq_queue_resume)(queue, NULL, &err));
+}
+
 static void call(heroq_client *client, const char *operation, const char *id, const char *script) {
   heroq_supervisor *s;
   check(heroq_supervisor_open(client, NULL, &s, &err));
-  if (!strcmp(operation, "submit") || !strcmp(operation, "intents"))
+  if (!strcmp(operation, "submit") || !strcmp(operation, "intents") || !strcmp(operation, "durable"))
     check(heroq_supervisor_submit(s, make(id, script), NULL, &err));
   else if (!strcmp(operation, "create"))
     check(heroq_supervisor_create_job(s, make(id, script), NULL, &err));
@@ -92,7 +108,17 @@ static void call(heroq_client *client, const char *operation, const char *id, co
     check(heroq_supervisor_requeue_job(s, id, NULL, NULL, &err));
   else if (!strcmp(operation, "delete"))
     check(heroq_supervisor_delete_job(s, id, NULL, &err));
-  else if (!strcmp(operation, "run")) {
+  else if (!strcmp(operation, "pause") || !strcmp(operation, "resume"))
+    pause_or_resume(client, !strcmp(operation, "pause"));
+  else if (!strcmp(operation, "result")) {
+    heroq_job *job;
+    check(heroq_supervisor_get_job(s, id, &job, NULL, &err));
+    check(heroq_job_set_result(job, client, script, strlen(script), NULL, &err));
+  } else if (!strcmp(operation, "await")) {
+    heroq_bytes *out = NULL;
+    check(heroq_supervisor_await_result(s, id, 10000, &out, NULL, &err));
+    printf("result %.*s\n", (int)heroq_bytes_size(out), (const char *)heroq_bytes_data(out));
+  } else if (!strcmp(operation, "run")) {
     heroq_bytes *out = NULL;
     check(heroq_supervisor_run_job_and_await_result(s, make(id, script), 20000, &out, NULL, &err));
   } else if (!strcmp(operation, "bulk")) {
@@ -109,13 +135,14 @@ static void call(heroq_client *client, const char *operation, const char *id, co
 
 int main(int argc, char **argv) {
   static const char *const plain[] = {"log", "off", NULL}, *const noted[] = {"log", "off", "intents", "yes", NULL};
+  static const char *const durable[] = {"log", "off", "durability", "wait", "replica_timeout", "100ms", NULL};
   heroq_client *client;
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (argc < 3) return 2;
-  heroq_options *o = options_of(!strcmp(argv[2], "intents") ? noted : plain);
+  heroq_options *o = options_of(!strcmp(argv[2], "intents") ? noted : !strcmp(argv[2], "durable") ? durable : plain);
   check(heroq_client_open(argv[1], o, &client, NULL, &err));
-  if (!strcmp(argv[2], "actor"))
-    act(client);
+  if (!strcmp(argv[2], "actor") || !strcmp(argv[2], "canonical"))
+    act(client, !strcmp(argv[2], "actor") ? "reliable" : "canonical");
   else
     call(client, argv[2], argc > 3 ? argv[3] : "", argc > 4 ? argv[4] : "");
   fflush(stdout);

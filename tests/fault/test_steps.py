@@ -13,17 +13,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import lua
+from support.faultproxy import FaultProxy
+from support.faults import load_scripts, word_of
 from support.server import Server, wait_until
 
 PROGRAM = Path(os.environ["HEROQ_BUILD_DIR"]) / "tests" / "steps"
 Q = "hero:q:work:type:fault"
 H = f"{{{Q}}}"
+CTL = "hero:q:ctl:type:fault"
 
 
 class Life:
     """One process of steps.c; what it printed is read at the end."""
 
-    def __init__(self, server: Server, *arguments: str, dies: str = "") -> None:
+    def __init__(self, server: Server | FaultProxy, *arguments: str, dies: str = "") -> None:
         environment = {**os.environ, "HEROQ_FAILPOINT": dies}
         self.process = subprocess.Popen(
             [PROGRAM, server.url, *arguments], env=environment, stdout=subprocess.PIPE, text=True
@@ -231,10 +235,10 @@ def test_2_an_intent_is_carried_out(server: Server, lives: list[Life], command: 
         assert not server.command("EXISTS", f"hero:job:{job_id}")
 
 
-@pytest.mark.parametrize("command", ["HMGET", "look", "push"])
+@pytest.mark.parametrize("command", ["HMGET", "intents:2", "push"])
 def test_2_an_actor_dies_over_an_intent(server: Server, lives: list[Life], command: str) -> None:
     job_id = Life(server, "intents", "-", "ok", dies="HSET:1").died()[0].split()[1]
-    first = Life(server, "actor", dies={"look": "intents:2"}.get(command, f"{command}:1"))
+    first = Life(server, "actor", dies=command if ":" in command else f"{command}:1")
     lives.append(first)
     first.died()
     lives.append(Life(server, "actor"))
@@ -252,11 +256,19 @@ def test_2_start(server: Server, lives: list[Life], command: str) -> None:
     assert field(server, "a", "hq_attempt") == b"1"
 
 
+@pytest.mark.parametrize("where", ["queued", "delayed"])
 @pytest.mark.parametrize("command", ["cancel", "reply", "stop"])
-def test_2_stop(server: Server, lives: list[Life], command: str) -> None:
+def test_2_stop(server: Server, lives: list[Life], command: str, where: str) -> None:
+    """A delayed job comes at once to be found ended, though it was due in years; without STOP only when it is due."""
     enqueue(server, "a", "ok")
+    if where == "delayed":
+        server.command("DEL", Q)
+        server.command("ZADD", f"{H}:delayed", 10**13, "a")
     Life(server, "stop", "a", dies=f"{command}:1").died()
     assert "ok" in Life(server, "stop", "a").ended()
+    if where == "delayed" and command != "stop":
+        assert server.command("ZSCORE", f"{H}:delayed", "a") == b"10000000000000"
+        server.command("ZADD", f"{H}:delayed", 1000, "a")
     lives.append(Life(server, "actor"))
     ends(server, "a", b"error")
     assert field(server, "a", "error") == b"cancelled"
@@ -292,6 +304,165 @@ def test_2_delete(server: Server, lives: list[Life], command: str) -> None:
     assert server.command("ZCARD", f"{H}:dead") == 0
     assert server.command("HLEN", f"{H}:reasons") == 0
     assert field(server, "a", "error") == b"deleted"
+
+
+@pytest.mark.parametrize("command", ["cancel", "stop"])
+def test_2_stop_of_a_running_job(server: Server, lives: list[Life], command: str) -> None:
+    enqueue(server, "a", "until stopped")
+    lives.append(Life(server, "actor"))
+    wait_until(lambda: field(server, "a", "status") == b"started", what="it runs")
+    Life(server, "stop", "a", dies=f"{command}:1").died()
+    assert "ok" in Life(server, "stop", "a").ended()
+    ends(server, "a", b"error")
+    assert field(server, "a", "error") == b"cancelled"
+    assert field(server, "a", "hq_attempt") == b"1"
+
+
+@pytest.mark.parametrize("command", ["cancel", "ctl"])
+def test_2_stop_of_a_foreign_job(server: Server, command: str) -> None:
+    enqueue(server, "a", "ok")
+    server.command("DEL", Q)
+    server.command("HSET", "hero:job:a", "status", "started")
+    Life(server, "stop", "a", dies=f"{command}:1").died()
+    assert "ok" in Life(server, "stop", "a").ended()
+    assert set(server.command("LRANGE", CTL, 0, -1)) == {b"a"}
+    assert field(server, "a", "status") == b"started"
+
+
+@pytest.mark.parametrize("command", ["LRANGE", "cancel", "LREM"])
+def test_37_an_actor_dies_over_the_ctl_list(server: Server, lives: list[Life], command: str) -> None:
+    server.command("LPUSH", CTL, "a", "foreign")
+    enqueue(server, "a", "until stopped")
+    one_dies_and_one_lives(server, lives, command)
+    ends(server, "a", b"error")
+    assert field(server, "a", "error") == b"cancelled"
+    assert b"foreign" in server.command("LRANGE", CTL, 0, -1)
+
+
+def test_2_the_holder_dies_when_it_looks_at_a_stop(server: Server, lives: list[Life]) -> None:
+    """BEAT told it that somebody asks, the hash has confirmed it."""
+    enqueue(server, "a", "until stopped")
+    first = Life(server, "actor", dies="await:1")
+    lives.append(first)
+    wait_until(lambda: field(server, "a", "status") == b"started", what="it runs")
+    assert "ok" in Life(server, "stop", "a").ended()
+    first.died()
+    lives.append(Life(server, "actor"))
+    ends(server, "a", b"error")
+    assert field(server, "a", "error") == b"cancelled"
+    assert field(server, "a", "hq_attempt") == b"1"
+
+
+@pytest.mark.parametrize("command", ["mine"])
+def test_5_an_actor_dies_when_it_learns_what_it_holds(server: Server, lives: list[Life], command: str) -> None:
+    """The reply to its TAKE was lost with the connection, and so is the actor behind the look that follows."""
+    load_scripts(server)
+    with FaultProxy(server.port) as proxy:
+        first = Life(proxy, "actor", dies=f"{command}:1")
+        lives.append(first)
+        wait_until(lambda: server.command("ZCARD", f"{H}:actors") == 1, what="the actor is there")
+        proxy.arm(word_of("take"), "lose")
+        enqueue(server, "a", "ok")
+        first.died()
+    assert server.command("HLEN", f"{H}:holders") == 1
+    lives.append(Life(server, "actor"))
+    ends(server, "a")
+    assert field(server, "a", "hq_attempt") == b"1"
+
+
+@pytest.mark.parametrize(("source", "command"), [("output", "settle"), ("output", "await"), ("reply", "settle")])
+def test_2_settle(server: Server, source: str, command: str) -> None:
+    """A foreign actor gives only an output, or only a reply: the waiter writes the result, and dies."""
+    enqueue(server, "a", "ok")
+    server.command("DEL", Q)
+    server.command("HSET", "hero:job:a", "status", "started")
+    if source == "output":
+        server.command("HSET", "hero:job:a", "output", "theirs")
+    else:
+        server.command("LPUSH", "hero:q:reply:a", "theirs")
+    Life(server, "await", "a", dies=f"{command}:1").died()
+    assert "result theirs" in Life(server, "await", "a").ended()
+    assert field(server, "a", "status") == b"finished" and field(server, "a", "output") == b"theirs"
+
+
+@pytest.mark.parametrize("command", ["result", "reply"])
+def test_2_set_result(server: Server, lives: list[Life], command: str) -> None:
+    enqueue(server, "a", "ok")
+    Life(server, "result", "a", "given", dies=f"{command}:1").died()
+    assert field(server, "a", "output") == b"given"
+    assert "result given" in Life(server, "await", "a").ended()
+    lives.append(Life(server, "actor"))
+    ends(server, "a")
+    assert field(server, "a", "hq_attempt") is None
+
+
+@pytest.mark.parametrize(("operation", "command"), [("pause", "HSET"), ("pause", "ZADD"), ("resume", "HDEL")])
+def test_2_pause_and_resume(server: Server, lives: list[Life], operation: str, command: str) -> None:
+    if operation == "resume":
+        assert "ok" in Life(server, "pause").ended()
+    enqueue(server, "a", "ok")
+    Life(server, operation, dies=f"{command}:1").died()
+    assert server.command("HEXISTS", f"{H}:meta", "paused") == (operation == "pause")
+    assert "ok" in Life(server, operation).ended()
+    assert server.command("HEXISTS", f"{H}:meta", "paused") == (operation == "pause")
+    lives.append(Life(server, "actor"))
+    if operation == "pause":
+        wait_until(lambda: server.command("ZCARD", f"{H}:actors") == 1, what="the actor is there")
+        assert "ok" in Life(server, "resume").ended()
+    ends(server, "a")
+
+
+@pytest.mark.parametrize("command", ["note"])
+def test_2_note(server: Server, lives: list[Life], command: str) -> None:
+    enqueue(server, "a", "note")
+    one_dies_and_one_lives(server, lives, command)
+    ends(server, "a")
+    assert server.command("LRANGE", "{hero:job:a}:log", 0, -1)[-1].endswith(b"output 2")
+    assert server.command("LLEN", "{hero:job:a}:log") == 2
+
+
+@pytest.mark.parametrize("command", ["mark", "WAIT"])
+def test_2_durable_submit(server: Server, lives: list[Life], command: str) -> None:
+    Life(server, "durable", "a", "ok", dies=f"{command}:1").died()
+    assert "ok" in Life(server, "submit", "a", "ok").ended()
+    lives.append(Life(server, "actor"))
+    ends(server, "a")
+    assert field(server, "a", "hq_attempt") == b"1"
+
+
+# the command behind which a canonical actor dies, and what the hash says from then on: at most once
+CANONICAL = [
+    ("BLPOP", b"dispatched", 0),
+    ("start", b"started", 0),
+    ("result", b"finished", 0),
+    ("reply", b"finished", 1),
+]
+
+
+@pytest.mark.parametrize(("command", "status", "replies"), CANONICAL)
+def test_2_canonical(server: Server, lives: list[Life], command: str, status: bytes, replies: int) -> None:
+    first = Life(server, "canonical", dies=f"{command}:1")
+    lives.append(first)
+    wait_until(lambda: server.command("ZCARD", f"{H}:actors") == 1, what="the actor is there")
+    enqueue(server, "a", "ok")
+    first.died()
+    lives.append(Life(server, "canonical"))
+    enqueue(server, "b", "ok")
+    ends(server, "b")
+    assert field(server, "a", "status") == status
+    assert server.command("LLEN", "hero:q:reply:a") == replies
+
+
+def test_2_every_script_has_its_crash() -> None:
+    """A script that is added without a test above is named here."""
+    tested: set[str] = set()
+    for test in globals().values():
+        for mark in getattr(test, "pytestmark", []):
+            names = [mark.args[0]] if isinstance(mark.args[0], str) and "," not in mark.args[0] else list(mark.args[0])
+            if mark.name == "parametrize" and "command" in names:
+                rows = [row if isinstance(row, tuple) else (row,) for row in mark.args[1]]
+                tested |= {row[names.index("command")].partition(":")[0] for row in rows}
+    assert set(lua.names()) - tested == set()
 
 
 def test_2_anywhere(server: Server, lives: list[Life]) -> None:
