@@ -10,12 +10,14 @@ import random
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from support import lua
 from support.faultproxy import FaultProxy
 from support.faults import load_scripts, word_of
+from support.oracle import caller, different_ids, look
 from support.server import Server, wait_until
 
 PROGRAM = Path(os.environ["HEROQ_BUILD_DIR"]) / "tests" / "steps"
@@ -496,3 +498,69 @@ def test_2_anywhere(server: Server, lives: list[Life]) -> None:
         # a job that loses its actor too often is given up, and kept
         assert status == (b"error" if script == "fail" or dead is not None else b"finished"), job_id
         assert (dead is not None) == (status == b"error"), job_id
+
+
+CALLERS = 600 if os.environ.get("HEROQ_FAULT_FULL") else 60  # jobs, each with its calls
+
+
+class Callers:
+    """Calls whose process dies behind any command; each is repeated until it is answered."""
+
+    def __init__(self, server: Server, seed: int) -> None:
+        self.server, self.seed = server, seed
+        self.acked: set[str] = set()
+        self.deaths: list[str] = []
+
+    def call(self, chance: random.Random, *arguments: str) -> bool:
+        while True:
+            life = Life(self.server, *arguments, dies=f"random:{chance.randrange(10**9)}:4")
+            lines = life.ended(40)
+            if life.process.returncode != -signal.SIGKILL:
+                return "ok" in lines
+            self.deaths.append(arguments[0])
+
+    def one_job(self, number: int) -> None:
+        chance = random.Random(f"{self.seed} {number}")
+        job_id, script = f"c{number}", chance.choice(("ok", "fail once", "fail", "release", "drop"))
+        begin = chance.choice(("submit", "intents", "bulk", "create"))
+        assert self.call(chance, begin, job_id, script)
+        if begin == "create":
+            self.call(chance, "start", job_id)  # refused, if the life before has started it
+        self.acked.add(job_id)
+        for operation in chance.choices(("stop", "requeue", "delete", "await", "pause", "requeue"), k=2):
+            # an error is an answer too: it runs, it has failed, it was deleted
+            self.call(chance, operation, *([job_id] if operation != "pause" else []))
+            if operation == "pause":
+                assert self.call(chance, "resume")
+
+
+@pytest.mark.timeout(240)
+def test_2_callers_anywhere(server: Server, lives: list[Life]) -> None:
+    """Callers die behind any command, and so do the actors: what was acknowledged ends, and nothing is left over."""
+    seed = int(os.environ.get("HEROQ_SEED", random.randrange(10**6)))
+    print(f"seed {seed}")
+    callers, chance = Callers(server, seed), random.Random(seed)
+
+    def actors_live() -> None:
+        for life in [life for life in lives if life.process.poll() is not None]:
+            lives.remove(life)
+            life.stop()
+        while len(lives) < 2:
+            lives.append(Life(server, "actor", dies=f"random:{chance.randrange(10**9)}:80"))
+
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(callers.one_job, number) for number in range(CALLERS)]
+        wait_until(lambda: actors_live() or all(job.done() for job in jobs), seconds=200, what="all calls are answered")
+        for job in jobs:
+            job.result()
+    while lives:
+        lives.pop().stop()
+    lives.append(Life(server, "actor"))
+    wait_until(lambda: nothing_left(server), seconds=20, what="nothing is left over")
+    print(f"{len(callers.deaths)} callers died")
+    assert len(callers.deaths) > CALLERS and len(callers.acked) == CALLERS
+    with server.connect() as link:
+        seen = look(caller(link), [Q])
+        assert seen.lost == [] and seen.breaches() == [] and different_ids(caller(link), Q) == []
+    for job_id in callers.acked:
+        assert field(server, job_id, "status") in (b"finished", b"error"), job_id
