@@ -57,6 +57,7 @@ TIERS = {
     "install": Tier("the examples against the installed library", ("install",), sanitized=False),
     "abi": Tier("exported symbols, headers, SWIG in eight languages", ("abi",), sanitized=False),
     "python": Tier("the Python package", ("python",), both=True),
+    "guard": Tier("instructions of the hot paths against committed figures", ("guard",), sanitized=False),
     "bench": Tier("benchmarks; by name only", ("bench",), sanitized=False, default=False),
     "soak": Tier("all faults at random, nothing may grow; by name only", ("soak",), sanitized=False, default=False),
 }
