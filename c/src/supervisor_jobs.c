@@ -354,24 +354,37 @@ static heroq_status requeue_target(const hq_reply *r, const heroq_options *o, co
             : hq_fail(err, HEROQ_E_INVALID, "%s names no queue and no script_type: give the option type", key);
 }
 
-/* The hash stands at dispatched. A reply of the earlier run must go before the id can run again. */
-static heroq_status push_again(heroq_supervisor *self, hq_slice id, const hq_qkeys *q, heroq_call *call,
-                               heroq_error *err) {
-  hq_buf reply = {0};
+/* The hash stands at dispatched. What was said to or by the earlier run must go before the id can run again: its reply,
+ * and a request to stop it that is still on the ctl list. */
+static heroq_status forget_run(heroq_supervisor *self, hq_slice id, hq_slice type, heroq_call *call, heroq_error *err) {
+  hq_buf reply = {0}, ctl = {0};
   hq_batch b;
   hq_batch_init(&b);
   hq_key_reply_of(&reply, id);
   hq_batch_words(&b, "DEL", hq_buf_cstr(&reply), NULL);
-  heroq_status status = hq_ask(self->client, &b, hq_buf_cstr(&reply), call, err);
-  if (status == HEROQ_OK) {
-    hq_batch_reset(&b);
-    hq_put_push_again(&b, q, id);
-    if (hq_durable(self->client)) hq_durable_put(self->client, &b);
-    status = hq_ask(self->client, &b, q->key[HQ_Q].p, call, err);
-    if (status == HEROQ_OK && b.count > 1) status = hq_durable_answer(self->client, &b, 1, err);
+  if (hq_name_ok(type)) {
+    hq_key_ctl(&ctl, type.p);
+    hq_put_ctl_remove(&b, hq_buf_cstr(&ctl), id);
   }
+  heroq_status status = hq_ask(self->client, &b, hq_buf_cstr(&reply), call, err);
+  /* a ctl key of a wrong type asks nobody to stop */
+  if (status == HEROQ_OK && b.count > 1 && !hq_reply_is_error(hq_batch_reply(&b, 1), "WRONGTYPE"))
+    status = hq_reply_to_error(hq_batch_reply(&b, 1), hq_buf_cstr(&ctl), err);
   hq_batch_free(&b);
+  hq_buf_free(&ctl);
   hq_buf_free(&reply);
+  return status;
+}
+
+static heroq_status push_again(heroq_supervisor *self, hq_slice id, const hq_qkeys *q, heroq_call *call,
+                               heroq_error *err) {
+  hq_batch b;
+  hq_batch_init(&b);
+  hq_put_push_again(&b, q, id);
+  if (hq_durable(self->client)) hq_durable_put(self->client, &b);
+  heroq_status status = hq_ask(self->client, &b, q->key[HQ_Q].p, call, err);
+  if (status == HEROQ_OK && b.count > 1) status = hq_durable_answer(self->client, &b, 1, err);
+  hq_batch_free(&b);
   return status;
 }
 
@@ -393,7 +406,9 @@ heroq_status heroq_supervisor_requeue_job(heroq_supervisor *self, const char *jo
     else if (verdict != 1)
       status = hq_fail(err, HEROQ_E_NOT_FOUND, "%s is not there, or has no script", hq_buf_cstr(&key));
     else if ((status = requeue_target(r, options, hq_buf_cstr(&key), &q, err)) == HEROQ_OK) {
-      status = push_again(self, hq_slice_of(job_id), &q, call, err);
+      hq_slice id = hq_slice_of(job_id);
+      status = forget_run(self, id, hq_reply_str(hq_reply_at(r, 2)), call, err);
+      if (status == HEROQ_OK) status = push_again(self, id, &q, call, err);
       hq_qkeys_free(&q);
     }
   }

@@ -541,8 +541,12 @@ static void requeue_runs_it_again_where_it_was(void **state) {
   test_redis_do(server, "PEXPIRE", "hero:job:a", "100000", NULL);
   test_redis_do(server, "ZADD", H ":dead", "1", "a", NULL);
   test_redis_do(server, "HSET", H ":reasons", "a", "failed", NULL);
+  test_redis_do(server, "HSET", "hero:job:a", "script_type", "sal", NULL);
   test_redis_do(server, "LPUSH", "hero:q:reply:a", "boom", NULL);
+  test_redis_do(server, "LPUSH", "hero:q:ctl:type:sal", "a", "other", NULL); /* a stop that came too late */
   assert_ok(heroq_supervisor_requeue_job(sup, "a", NULL, NULL, &err), &err);
+  assert_int_equal(llen("hero:q:ctl:type:sal"), 1);
+  test_redis_do(server, "SET", "hero:q:ctl:type:sal", "of a wrong type", NULL);
   assert_field("a", "status", "dispatched");
   assert_field("a", "error", NULL);
   assert_field("a", "hq_token", NULL);

@@ -282,15 +282,19 @@ def test_2_stop(server: Server, lives: list[Life], command: str, where: str) -> 
     assert field(server, "a", "hq_attempt") is None
 
 
-@pytest.mark.parametrize("command", ["requeue", "DEL", "push_again"])
+@pytest.mark.parametrize("command", ["requeue", "DEL", "LREM", "push_again"])
 def test_37c_requeue(server: Server, lives: list[Life], command: str) -> None:
+    """The reply of the first run and a request to stop it are gone before the second one begins."""
     enqueue(server, "a", "ok")
     actor = Life(server, "actor")
     lives.append(actor)
     ends(server, "a")
     actor.stop()
+    server.command("LPUSH", CTL, "a", "foreign")
     Life(server, "requeue", "a", dies=f"{command}:1").died()
     assert "ok" in Life(server, "requeue", "a").ended()
+    assert server.command("LRANGE", CTL, 0, -1) == [b"foreign"]
+    assert not server.command("EXISTS", "hero:q:reply:a")
     lives.append(Life(server, "actor"))
     wait_until(lambda: field(server, "a", "output") == b"output 2", seconds=15)
     ends(server, "a")
