@@ -66,6 +66,7 @@ struct hq_held {
   hq_slice reply_to, reply_payload; /* owned; reply_payload NONE: the payload */
   hq_slice reason;                  /* owned; NONE: DONE instead of BURY */
   hq_slice over, look_queue;        /* owned */
+  int look_then;                    /* the stage that answered ELSEWHERE */
   bool settle_waits;                /* it is settled, and its notes are not all written */
   int64_t retry_delay, retry_max, retry_seq;
   int retry_why;

@@ -220,6 +220,14 @@ static void ready(hq_held *h, const hq_claim *claim) {
   hq_list_push(&a->fresh, h);
 }
 
+/* ELSEWHERE: is it still held in the queue through which it was started? */
+static void look(hq_held *h, const hq_claim *c) {
+  replace(&h->look_queue, c->queue);
+  replace(&h->over, c->token);
+  h->look_then = h->stage;
+  hq_settle_work(h->actor, h, HQ_ST_LOOK);
+}
+
 static void claimed(hq_held *h, const hq_reply *r) {
   heroq_actor *a = h->actor;
   hq_claim c;
@@ -249,10 +257,8 @@ static void claimed(hq_held *h, const hq_reply *r) {
   case HQ_STOPPED: ended(h, c.reply_to, c.payload, c.reason); break;
   case HQ_SUPERSEDED: hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, c.seq); break;
   case HQ_ELSEWHERE:
-    replace(&h->look_queue, c.queue);
-    replace(&h->over, c.token);
     a->incoming++;
-    hq_settle_work(a, h, HQ_ST_LOOK);
+    look(h, &c);
     break;
   default: ready(h, &c);
   }
@@ -263,7 +269,11 @@ static void looked(hq_held *h, const hq_reply *r) {
   hq_slice holder = hq_reply_str(r);
   bool lives = holder.p && holder.n == h->over.n && h->over.p && memcmp(holder.p, h->over.p, holder.n) == 0;
   if (!lives) {
-    hq_settle_work(a, h, HQ_ST_CLAIM); /* with `over`: its run there is over, nobody else would ever end it */
+    hq_settle_work(a, h, h->look_then); /* with `over`: its run there is over, nobody else would ever end it */
+    return;
+  }
+  if (h->look_then == HQ_ST_KILL) { /* our lease runs out, the next reaper asks again */
+    hq_held_drop(h);
     return;
   }
   a->incoming--;
@@ -280,7 +290,7 @@ static void killed(hq_held *h, const hq_reply *r) {
   switch (c.verdict) {
   case HQ_MISSING: hq_settle_bury(h, "lost"); break;
   case HQ_SUPERSEDED: hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, c.seq); break;
-  case HQ_ELSEWHERE: hq_held_drop(h); break; /* its lease runs out, the next reaper asks again */
+  case HQ_ELSEWHERE: look(h, &c); break;
   default: ended(h, c.reply_to, c.payload.p ? c.payload : hq_slice_of(LOST_TEXT), c.reason);
   }
 }

@@ -311,20 +311,21 @@ heroq_status heroq_queue_resume(heroq_queue *self, heroq_call *call, heroq_error
   return status ? status : hq_ok(err);
 }
 
+/* The reason first: where only that goes, the id is still listed, and the next purge takes it. */
 static heroq_status purge_ids(const hq_errand *e, const heroq_queue *q, const hq_slice *id, uint32_t n,
                               int64_t *removed, heroq_error *err) {
   hq_batch b;
   hq_batch_init(&b);
   hq_batch_begin(&b, n + 2, -1);
-  hq_batch_text_arg(&b, "ZREM");
-  hq_batch_slice(&b, q->keys.key[HQ_Q_DEAD]);
-  for (uint32_t i = 0; i < n; i++) hq_batch_slice(&b, id[i]);
-  hq_batch_begin(&b, n + 2, -1);
   hq_batch_text_arg(&b, "HDEL");
   hq_batch_slice(&b, q->keys.key[HQ_Q_REASONS]);
   for (uint32_t i = 0; i < n; i++) hq_batch_slice(&b, id[i]);
+  hq_batch_begin(&b, n + 2, -1);
+  hq_batch_text_arg(&b, "ZREM");
+  hq_batch_slice(&b, q->keys.key[HQ_Q_DEAD]);
+  for (uint32_t i = 0; i < n; i++) hq_batch_slice(&b, id[i]);
   heroq_status status = hq_errand_all(e, &b, q->keys.key[HQ_Q_DEAD].p, err);
-  if (!status) *removed += hq_reply_int(hq_batch_reply(&b, 0), 0);
+  if (!status) *removed += hq_reply_int(hq_batch_reply(&b, 1), 0);
   hq_batch_free(&b);
   return status;
 }

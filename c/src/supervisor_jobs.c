@@ -295,8 +295,8 @@ static heroq_status out_of_dead(heroq_supervisor *self, hq_slice id, const hq_re
   hq_qkeys q;
   if (!known_queue(hq_reply_str(hq_reply_at(deleted, 1)), hq_reply_str(hq_reply_at(deleted, 2)), &q)) return HEROQ_OK;
   hq_batch_init(&b);
-  hq_batch_words(&b, "ZREM", q.key[HQ_Q_DEAD].p, id.p, NULL);
   hq_batch_words(&b, "HDEL", q.key[HQ_Q_REASONS].p, id.p, NULL);
+  hq_batch_words(&b, "ZREM", q.key[HQ_Q_DEAD].p, id.p, NULL);
   heroq_status status = hq_ask(self->client, &b, q.key[HQ_Q_DEAD].p, call, err);
   hq_batch_free(&b);
   hq_qkeys_free(&q);

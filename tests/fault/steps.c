@@ -2,10 +2,13 @@
  *
  *   steps URL actor                 takes until it is killed; prints "start ID ATTEMPT" and how each job was settled
  *   steps URL canonical             the same with delivery=canonical
+ *   steps URL durable-actor         the same with durability=wait
+ *   steps URL closing               an actor that takes one job, or none within 300 ms, and closes with it
+ *   steps URL leaving ID            the operation waiter, then the client is closed; the process stays
  *   steps URL OPERATION ID SCRIPT   one call on a job of that id; prints "ok", or "error TEXT"
  *
- * OPERATION: submit, intents and durable (submit with them), bulk (submit_many of one), create, start, stop, requeue,
- * delete, run, await, result (set_result of SCRIPT), pause, resume.
+ * OPERATION: submit, intents and durable (submit with them), delayed (by 50 ms), urgent, bulk (submit_many of one), create,
+ * start, stop, requeue, delete, run, await, waiter (await by one), result (set_result of SCRIPT), pause, resume, tend, purge.
  * ID "-": a fresh one, which is not guarded; "id ID" is printed. SCRIPT, for the actor: ok, fail, fail once, release, drop,
  * until lost (runs until it is told to stop), until stopped (the same, in every attempt), note (logs a line). */
 #include <heroq/heroq.h>
@@ -14,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static heroq_error err;
 
@@ -62,7 +66,7 @@ static void settle(heroq_job *job) {
   heroq_job_free(job);
 }
 
-static void act(heroq_client *client, const char *delivery) {
+static void act(heroq_client *client, const char *delivery, bool closes) {
   static const char *const pair[] = {"lease",   "600ms",   "recheck", "100ms", "handoff_grace",
                                      "200ms",   "backoff", "50ms",    "block", "200ms",
                                      "retries", "1",       NULL};
@@ -70,8 +74,13 @@ static void act(heroq_client *client, const char *delivery) {
   check(heroq_options_set(o, "delivery", delivery, &err));
   heroq_actor *actor;
   check(heroq_actor_open(client, "steps", "fault", o, &actor, NULL, &err));
+  heroq_job *job;
+  if (closes) {
+    check(heroq_actor_take(actor, 300, &job, NULL, &err));
+    heroq_actor_close(actor, 0, NULL, NULL, NULL);
+    return;
+  }
   for (;;) {
-    heroq_job *job;
     check(heroq_actor_take(actor, HEROQ_FOREVER, &job, NULL, &err));
     if (job) settle(job);
   }
@@ -87,10 +96,41 @@ static heroq_job *make(const char *id, const char *script) {
   return job;
 }
 
-static void pause_or_resume(heroq_client *client, bool pause) {
+/* false: not an operation on the queue. */
+static bool call_queue(heroq_client *client, const char *operation) {
   heroq_queue *queue;
   check(heroq_queue_open(client, "fault", NULL, NULL, &queue, &err));
-  check((pause ? heroq_queue_pause : heroq_queue_resume)(queue, NULL, &err));
+  if (!strcmp(operation, "pause"))
+    check(heroq_queue_pause(queue, NULL, &err));
+  else if (!strcmp(operation, "resume"))
+    check(heroq_queue_resume(queue, NULL, &err));
+  else if (!strcmp(operation, "tend"))
+    check(heroq_queue_tend(queue, NULL, NULL, &err));
+  else if (!strcmp(operation, "purge"))
+    check(heroq_queue_purge_dead(queue, NULL, NULL, NULL, &err));
+  else
+    return false;
+  return true;
+}
+
+/* Through the client's own thread and the list that its waiters share. */
+static void await_by_waiter(heroq_client *client, const char *id) {
+  heroq_waiter *waiter;
+  heroq_record *r;
+  check(heroq_waiter_open(client, NULL, &waiter, &err));
+  check(heroq_waiter_add(waiter, id, 1, 10000, &err));
+  check(heroq_waiter_take(waiter, HEROQ_FOREVER, &r, NULL, &err));
+  size_t size;
+  const void *bytes = heroq_record_bytes(r, heroq_record_find(r, "output"), &size);
+  printf("result %.*s\n", (int)size, (const char *)bytes);
+  heroq_record_free(r);
+  heroq_waiter_free(waiter);
+}
+
+static heroq_job *make_with(const char *id, const char *script, const char *option, const char *value) {
+  heroq_job *job = make(id, script);
+  check(heroq_job_set_option(job, option, value, &err));
+  return job;
 }
 
 static void call(heroq_client *client, const char *operation, const char *id, const char *script) {
@@ -98,6 +138,10 @@ static void call(heroq_client *client, const char *operation, const char *id, co
   check(heroq_supervisor_open(client, NULL, &s, &err));
   if (!strcmp(operation, "submit") || !strcmp(operation, "intents") || !strcmp(operation, "durable"))
     check(heroq_supervisor_submit(s, make(id, script), NULL, &err));
+  else if (!strcmp(operation, "delayed"))
+    check(heroq_supervisor_submit(s, make_with(id, script, "delay", "50ms"), NULL, &err));
+  else if (!strcmp(operation, "urgent"))
+    check(heroq_supervisor_submit(s, make_with(id, script, "urgent", "yes"), NULL, &err));
   else if (!strcmp(operation, "create"))
     check(heroq_supervisor_create_job(s, make(id, script), NULL, &err));
   else if (!strcmp(operation, "start"))
@@ -108,8 +152,8 @@ static void call(heroq_client *client, const char *operation, const char *id, co
     check(heroq_supervisor_requeue_job(s, id, NULL, NULL, &err));
   else if (!strcmp(operation, "delete"))
     check(heroq_supervisor_delete_job(s, id, NULL, &err));
-  else if (!strcmp(operation, "pause") || !strcmp(operation, "resume"))
-    pause_or_resume(client, !strcmp(operation, "pause"));
+  else if (!strcmp(operation, "waiter"))
+    await_by_waiter(client, id);
   else if (!strcmp(operation, "result")) {
     heroq_job *job;
     check(heroq_supervisor_get_job(s, id, &job, NULL, &err));
@@ -126,7 +170,7 @@ static void call(heroq_client *client, const char *operation, const char *id, co
     check(heroq_jobs_new(&jobs, &err));
     check(heroq_jobs_add(jobs, make(id, script), &err));
     check(heroq_supervisor_submit_many(s, jobs, NULL, &err));
-  } else {
+  } else if (!call_queue(client, operation)) {
     printf("error no operation %s\n", operation);
     exit(2);
   }
@@ -139,12 +183,20 @@ int main(int argc, char **argv) {
   heroq_client *client;
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (argc < 3) return 2;
-  heroq_options *o = options_of(!strcmp(argv[2], "intents") ? noted : !strcmp(argv[2], "durable") ? durable : plain);
+  const char *operation = argv[2];
+  bool waits = !strncmp(operation, "durable", strlen("durable"));
+  heroq_options *o = options_of(!strcmp(operation, "intents") ? noted : waits ? durable : plain);
   check(heroq_client_open(argv[1], o, &client, NULL, &err));
-  if (!strcmp(argv[2], "actor") || !strcmp(argv[2], "canonical"))
-    act(client, !strcmp(argv[2], "actor") ? "reliable" : "canonical");
-  else
-    call(client, argv[2], argc > 3 ? argv[3] : "", argc > 4 ? argv[4] : "");
+  if (!strcmp(operation, "actor") || !strcmp(operation, "durable-actor") || !strcmp(operation, "closing"))
+    act(client, "reliable", !strcmp(operation, "closing"));
+  else if (!strcmp(operation, "canonical"))
+    act(client, "canonical", false);
+  else if (!strcmp(operation, "leaving")) {
+    await_by_waiter(client, argc > 3 ? argv[3] : "");
+    heroq_client_close(client); /* its thread deletes the list */
+    for (;;) pause();
+  } else
+    call(client, operation, argc > 3 ? argv[3] : "", argc > 4 ? argv[4] : "");
   fflush(stdout);
   _Exit(0); /* nothing of a crash test is tidied */
 }

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -133,17 +135,16 @@ def its_holder_is_gone(server: Server, attempt: int) -> None:
     )
     server.command("HSET", f"{H}:holders", "a", "5:gone")
     server.command("ZADD", f"{H}:leases", 1000, "a")
-    server.command("HSET", f"{H}:meta", "last_reap", 10**15)  # no outage
 
 
-def one_dies_and_one_lives(server: Server, lives: list[Life], command: str) -> None:
-    first = Life(server, "actor", dies=f"{command}:1")
+def one_dies_and_one_lives(server: Server, lives: list[Life], command: str, kind: str = "actor") -> None:
+    first = Life(server, kind, dies=f"{command}:1")
     lives.append(first)
     first.died()
-    lives.append(Life(server, "actor"))
+    lives.append(Life(server, kind))
 
 
-@pytest.mark.parametrize(("command", "attempts"), [("beat", 2), ("promote", 1), ("reap", 2), ("seen", 1)])
+@pytest.mark.parametrize(("command", "attempts"), [("beat", 2), ("promote", 1), ("reap", 2), ("seen", 1), ("ZADD", 1)])
 def test_2_housekeeping(server: Server, lives: list[Life], command: str, attempts: int) -> None:
     """An actor dies behind what it does beside the jobs; what it was to do is done by the next."""
     if command == "beat":
@@ -161,17 +162,72 @@ def test_2_housekeeping(server: Server, lives: list[Life], command: str, attempt
     assert field(server, "a", "output") == f"output {attempts}".encode()
 
 
-@pytest.mark.parametrize("command", ["kill", "reply", "bury"])
-def test_37e_a_reaper_dies_while_it_buries(server: Server, lives: list[Life], command: str) -> None:
-    """The last holder is gone for good, and so is the first one who comes to bury the job."""
+@pytest.mark.parametrize("reaper", ["actor", "tend", "await"])
+@pytest.mark.parametrize("command", ["reap", "kill", "reply", "bury"])
+def test_37e_a_reaper_dies_while_it_buries(server: Server, lives: list[Life], command: str, reaper: str) -> None:
+    """The last holder is gone for good, and so is the first one who comes to bury the job: an actor, or a caller where
+    there is none."""
     server.command("HSET", f"{H}:recoveries", "a", 3)
-    server.command("HSET", "hero:job:a", "script", "ok", "hq_reply_to", "hero:q:reply:a", "hq_ttl", 86400000)
+    server.command("HSET", "hero:job:a", "script", "ok", "script_type", "fault", "hq_reply_to", "hero:q:reply:a",
+                   "hq_ttl", 86400000)  # fmt: skip
     its_holder_is_gone(server, 4)
-    one_dies_and_one_lives(server, lives, command)
+    if reaper == "actor":
+        one_dies_and_one_lives(server, lives, command)
+    else:
+        Life(server, reaper, "a", dies=f"{command}:1").died(30)
+        lives.append(Life(server, "actor"))
     ends(server, "a", b"error")
     assert server.command("HGET", f"{H}:reasons", "a") == b"lost"
     assert field(server, "a", "hq_attempt") == b"4"
     assert len(server.command("LRANGE", "hero:q:reply:a", 0, -1)) in (1, 2)
+
+
+@pytest.mark.parametrize("command", ["HGET", "claim:2"])
+def test_2_an_actor_takes_over_from_another_queue(server: Server, lives: list[Life], command: str) -> None:
+    """The job was started through a group's queue whose holder has it no more: it is looked up there, then claimed."""
+    enqueue(server, "a", "ok")
+    server.command("HSET", "hero:job:a", "status", "started", "hq_queue", f"{Q}:group:other", "hq_token", "5:gone",
+                   "hq_attempt", 1)  # fmt: skip
+    first = Life(server, "actor", dies=command if ":" in command else f"{command}:1")
+    lives.append(first)
+    first.died()
+    lives.append(Life(server, "actor"))
+    ends(server, "a")
+    assert field(server, "a", "hq_attempt") == (b"2" if command == "HGET" else b"3")
+
+
+@pytest.mark.parametrize("reaper", ["actor", "tend"])
+@pytest.mark.parametrize("command", ["HGET", "kill:2"])
+def test_2_a_reaper_buries_over_another_queue(server: Server, lives: list[Life], command: str, reaper: str) -> None:
+    """The hash names a run through another queue whose holder has the job no more."""
+    enqueue(server, "a", "ok")
+    server.command("DEL", Q)
+    server.command("HSET", f"{H}:recoveries", "a", 3)
+    its_holder_is_gone(server, 4)
+    server.command("HSET", "hero:job:a", "hq_queue", f"{Q}:group:other", "hq_token", "5:other")
+    Life(server, reaper, dies=command if ":" in command else f"{command}:1").died()
+    lives.append(Life(server, "actor"))
+    ends(server, "a", b"error")
+    assert server.command("HGET", f"{H}:reasons", "a") == b"lost"
+
+
+@pytest.mark.parametrize("command", ["CLIENT"])
+def test_15_an_idle_actor_dies_while_it_closes(server: Server, lives: list[Life], command: str) -> None:
+    """It has just ended its blocked command."""
+    Life(server, "closing", dies=f"{command}:1").died()
+    enqueue(server, "a", "ok")
+    lives.append(Life(server, "actor"))
+    ends(server, "a")
+    assert field(server, "a", "hq_attempt") == b"1"
+
+
+@pytest.mark.parametrize("command", ["unclaim", "retry"])
+def test_15_an_actor_dies_while_it_gives_its_job_back(server: Server, lives: list[Life], command: str) -> None:
+    enqueue(server, "a", "ok")
+    Life(server, "closing", dies=f"{command}:1").died()
+    lives.append(Life(server, "actor"))
+    ends(server, "a")
+    assert field(server, "a", "output") == b"output 2"
 
 
 def test_10_the_engine_stalls(server: Server, lives: list[Life]) -> None:
@@ -202,6 +258,10 @@ SUBMITS = [
     ("intents", "intent"),
     ("intents", "create"),
     ("intents", "push"),
+    ("delayed", "create"),
+    ("delayed", "push"),
+    ("urgent", "create"),
+    ("urgent", "push"),
     ("run", "create"),
     ("run", "LPUSH"),
     ("run", "BLPOP"),
@@ -317,6 +377,17 @@ def test_2_delete(server: Server, lives: list[Life], command: str) -> None:
     assert field(server, "a", "error") == b"deleted"
 
 
+@pytest.mark.parametrize("command", ["HDEL", "ZREM"])
+def test_2_purge(server: Server, lives: list[Life], command: str) -> None:
+    enqueue(server, "a", "fail")
+    server.command("HSET", "hero:job:a", "retries", 0)
+    lives.append(Life(server, "actor"))
+    ends(server, "a", b"error")
+    Life(server, "purge", dies=f"{command}:1").died()
+    assert "ok" in Life(server, "purge").ended()
+    assert server.command("EXISTS", f"{H}:dead", f"{H}:reasons") == 0
+
+
 @pytest.mark.parametrize("command", ["cancel", "stop"])
 def test_2_stop_of_a_running_job(server: Server, lives: list[Life], command: str) -> None:
     enqueue(server, "a", "until stopped")
@@ -396,6 +467,54 @@ def test_2_settle(server: Server, source: str, command: str) -> None:
     assert field(server, "a", "status") == b"finished" and field(server, "a", "output") == b"theirs"
 
 
+@pytest.mark.parametrize("waiter", ["await", "waiter"])
+@pytest.mark.parametrize("source", ["output", "reply"])
+def test_62_a_result_comes_before_what_a_waiter_settles(server: Server, waiter: str, source: str) -> None:
+    """It has waited for a second and is about to write what a foreign actor gave; what stands there by then wins."""
+    enqueue(server, "a", "ok")
+    server.command("DEL", Q)
+    server.command("HSET", "hero:job:a", "status", "started")
+    if source == "output":
+        server.command("HSET", "hero:job:a", "output", "half")
+    else:
+        server.command("LPUSH", "hero:q:reply:a", "half")
+    slow = Life(server, waiter, "a", dies="settle:1:2500")
+    with server.connect() as link:
+        wait_until(lambda: b"hq_reply_to" in link.call("HKEYS", "hero:job:a"), what="it waits")
+        time.sleep(2)  # the second that it gives the status, and a part of the pause before SETTLE
+        link.call("HSET", "hero:job:a", "status", "finished", "output", "whole")
+    assert "result whole" in slow.ended()
+    assert field(server, "a", "output") == b"whole"
+
+
+@pytest.mark.parametrize("command", ["await", "LPOP", "BLPOP", "DEL"])
+def test_2_waiter(server: Server, lives: list[Life], command: str) -> None:
+    """One that waits for many over one list dies; the next one, with a list of its own, has the result."""
+    enqueue(server, "a", "ok")
+    first = Life(server, "leaving" if command == "DEL" else "waiter", "a", dies=f"{command}:1")
+    lives.append(first)
+    if command == "BLPOP":  # what comes sooner, LPOP brings
+        wait_until(lambda: b"cmd=blpop" in server.command("CLIENT", "LIST"), what="it waits")
+    lives.append(Life(server, "actor"))
+    first.died()
+    assert "result output 1" in Life(server, "waiter", "a").ended()
+    ends(server, "a")
+    assert field(server, "a", "hq_attempt") == b"1"
+    for key in server.command("KEYS", "hero:q:reply:waiter.*"):
+        assert server.command("PTTL", key) > 0  # what the dead one left goes by itself
+
+
+@pytest.mark.parametrize("command", ["LINDEX", "settle", "DEL"])
+def test_2_waiter_of_a_foreign_actor(server: Server, command: str) -> None:
+    enqueue(server, "a", "ok")
+    server.command("DEL", Q)
+    server.command("HSET", "hero:job:a", "status", "started")
+    server.command("LPUSH", "hero:q:reply:a", "theirs")
+    Life(server, "leaving" if command == "DEL" else "waiter", "a", dies=f"{command}:1").died()
+    assert "result theirs" in Life(server, "waiter", "a").ended()
+    assert field(server, "a", "output") == b"theirs"
+
+
 @pytest.mark.parametrize("command", ["result", "reply"])
 def test_2_set_result(server: Server, lives: list[Life], command: str) -> None:
     enqueue(server, "a", "ok")
@@ -441,9 +560,23 @@ def test_2_durable_submit(server: Server, lives: list[Life], command: str) -> No
     assert field(server, "a", "hq_attempt") == b"1"
 
 
+@pytest.mark.parametrize("command", ["mark", "WAIT", "reply", "done"])
+def test_2_durable_actor(server: Server, new_server: Callable[..., Server], lives: list[Life], command: str) -> None:
+    """Behind the wait for a replica too: the job has run once, and who awaits it is answered."""
+    replica = new_server("--replicaof", f"127.0.0.1 {server.port}")
+    wait_until(lambda: b"state=online" in server.command("INFO", "replication"), seconds=20, what="it follows")
+    enqueue(server, "a", "ok")
+    one_dies_and_one_lives(server, lives, command, "durable-actor")
+    ends(server, "a")
+    assert field(server, "a", "output") == b"output 1"
+    assert len(server.command("LRANGE", "hero:q:reply:a", 0, -1)) in (1, 2)
+    wait_until(lambda: field(replica, "a", "output") == b"output 1", what="the replica has it")
+
+
 # the command behind which a canonical actor dies, and what the hash says from then on: at most once
 CANONICAL = [
     ("BLPOP", b"dispatched", 0),
+    ("LPOP", b"dispatched", 0),
     ("start", b"started", 0),
     ("result", b"finished", 0),
     ("reply", b"finished", 1),
@@ -452,10 +585,13 @@ CANONICAL = [
 
 @pytest.mark.parametrize(("command", "status", "replies"), CANONICAL)
 def test_2_canonical(server: Server, lives: list[Life], command: str, status: bytes, replies: int) -> None:
+    if command == "LPOP":  # takes what it finds
+        enqueue(server, "a", "ok")
     first = Life(server, "canonical", dies=f"{command}:1")
     lives.append(first)
-    wait_until(lambda: server.command("ZCARD", f"{H}:actors") == 1, what="the actor is there")
-    enqueue(server, "a", "ok")
+    if command != "LPOP":
+        wait_until(lambda: server.command("ZCARD", f"{H}:actors") == 1, what="the actor is there")
+        enqueue(server, "a", "ok")
     first.died()
     lives.append(Life(server, "canonical"))
     enqueue(server, "b", "ok")
@@ -464,8 +600,20 @@ def test_2_canonical(server: Server, lives: list[Life], command: str, status: by
     assert server.command("LLEN", "hero:q:reply:a") == replies
 
 
-def test_2_every_script_has_its_crash() -> None:
-    """A script that is added without a test above is named here."""
+def words_that_write(server: Server) -> set[str]:
+    """Of the commands in the library's source, without those that only tools send."""
+    sources = (Path(__file__).parents[2] / "c" / "src").glob("*.c")
+    text = "".join(path.read_text() for path in sources)
+    words = sorted(set(re.findall(r'hq_batch_(?:words|text_arg)\([^;]*?"([A-Z]{3,})"', text)))
+    return {
+        word
+        for word, info in zip(words, server.command("COMMAND", "INFO", *words), strict=True)
+        if info and b"write" in info[2]
+    }
+
+
+def test_2_every_command_has_its_crash(server: Server) -> None:
+    """A script, or a command that writes, which is added without a test above is named here."""
     tested: set[str] = set()
     for test in globals().values():
         for mark in getattr(test, "pytestmark", []):
@@ -475,7 +623,9 @@ def test_2_every_script_has_its_crash() -> None:
             if "command" in names:
                 rows = [row if isinstance(row, tuple) else (row,) for row in mark.args[1]]
                 tested |= {row[names.index("command")].partition(":")[0] for row in rows}
-    assert set(lua.names()) - tested == set()
+    written = words_that_write(server)
+    assert len(written) > 8
+    assert (set(lua.names()) | written) - tested == set()
 
 
 def test_2_anywhere(server: Server, lives: list[Life]) -> None:
