@@ -84,6 +84,12 @@ def nothing_left(server: Server) -> bool:
         return not any(link.call("EXEC"))
 
 
+def follower(server: Server, new_server: Callable[..., Server]) -> Server:
+    replica = new_server("--replicaof", f"127.0.0.1 {server.port}")
+    wait_until(lambda: b"state=online" in server.command("INFO", "replication"), seconds=20, what="it follows")
+    return replica
+
+
 def ends(server: Server, job_id: str, status: bytes = b"finished") -> None:
     wait_until(lambda: field(server, job_id, "status") == status, seconds=20, what=f"{job_id} is {status!r}")
     wait_until(lambda: nothing_left(server), seconds=10, what="nothing is left over")
@@ -563,8 +569,7 @@ def test_2_durable_submit(server: Server, lives: list[Life], command: str) -> No
 @pytest.mark.parametrize("command", ["mark", "WAIT", "reply", "done"])
 def test_2_durable_actor(server: Server, new_server: Callable[..., Server], lives: list[Life], command: str) -> None:
     """Behind the wait for a replica too: the job has run once, and who awaits it is answered."""
-    replica = new_server("--replicaof", f"127.0.0.1 {server.port}")
-    wait_until(lambda: b"state=online" in server.command("INFO", "replication"), seconds=20, what="it follows")
+    replica = follower(server, new_server)
     enqueue(server, "a", "ok")
     one_dies_and_one_lives(server, lives, command, "durable-actor")
     ends(server, "a")
@@ -628,8 +633,11 @@ def test_2_every_command_has_its_crash(server: Server) -> None:
     assert (set(lua.names()) | written) - tested == set()
 
 
-def test_2_anywhere(server: Server, lives: list[Life]) -> None:
+@pytest.mark.parametrize("kind", ["actor", "durable-actor"])
+def test_2_anywhere(server: Server, new_server: Callable[..., Server], lives: list[Life], kind: str) -> None:
     """Actors die behind any command, as often as chance will have it, until all jobs have ended."""
+    if kind == "durable-actor":
+        follower(server, new_server)
     seed = int(os.environ.get("HEROQ_SEED", random.randrange(10**6)))
     print(f"seed {seed}")
     jobs = {f"j{i}": ("ok", "fail once", "fail", "release")[i % 4] for i in range(200)}
@@ -644,13 +652,13 @@ def test_2_anywhere(server: Server, lives: list[Life]) -> None:
             life.stop()
             deaths += 1
         while len(lives) < 3:
-            lives.append(Life(server, "actor", dies=f"random:{seed + deaths * 7 + len(lives)}:60"))
+            lives.append(Life(server, kind, dies=f"random:{seed + deaths * 7 + len(lives)}:60"))
         return all(field(server, job_id, "status") in (b"finished", b"error") for job_id in jobs)
 
     wait_until(all_ended, seconds=90, what="every job ends")
     while lives:
         lives.pop().stop()
-    lives.append(Life(server, "actor"))
+    lives.append(Life(server, kind))
     wait_until(lambda: nothing_left(server), seconds=20)
     print(f"{deaths} deaths")
     assert deaths > 10
@@ -683,12 +691,14 @@ class Callers:
     def one_job(self, number: int) -> None:
         chance = random.Random(f"{self.seed} {number}")
         job_id, script = f"c{number}", chance.choice(("ok", "fail once", "fail", "release", "drop"))
-        begin = chance.choice(("submit", "intents", "bulk", "create"))
+        begin = chance.choice(("submit", "intents", "bulk", "create", "delayed", "urgent"))
         assert self.call(chance, begin, job_id, script)
         if begin == "create":
             self.call(chance, "start", job_id)  # refused, if the life before has started it
         self.acked.add(job_id)
-        for operation in chance.choices(("stop", "requeue", "delete", "await", "pause", "requeue"), k=2):
+        for operation in chance.choices(
+            ("stop", "requeue", "delete", "await", "waiter", "tend", "pause", "requeue"), k=2
+        ):
             # an error is an answer too: it runs, it has failed, it was deleted
             self.call(chance, operation, *([job_id] if operation != "pause" else []))
             if operation == "pause":
