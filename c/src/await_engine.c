@@ -160,6 +160,7 @@ static void ask(hq_await_engine *e, int64_t now) {
   if (!e->conn) {
     if (now < e->connect_at) return;
     e->conn = open_connection(e, now);
+    if (e->conn) hq_conn_allow(e->conn, e->op_timeout);
     if (!e->conn || hq_conn_state(e->conn) == HQ_CONN_BROKEN)
       lost(e, &e->conn, &e->connect_at, &e->connect_step, now, true);
     return;

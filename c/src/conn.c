@@ -31,6 +31,7 @@ typedef int reader_count;
 #define MAX_REPLY_BYTES (((size_t)1) << 30)
 #define MIN_VERSION 60200
 #define HEAL_ROUNDS 8
+#define LARGE (1u << 16) /* a batch that may lie for long in the system's buffer */
 
 enum phase { TCP, HANDSHAKE, READY };
 
@@ -44,6 +45,8 @@ struct hq_conn {
   hq_address *addresses;
   int address, address_count;
   int64_t connect_deadline, try_deadline, deadline;
+  int64_t allowance; /* 0: the deadline stands */
+  int unsent;        /* what the system still held back when the deadline was put off */
   redisReader *reader;
   size_t unanswered_bytes; /* fed since the last whole reply */
   hq_batch handshake, heal;
@@ -331,17 +334,38 @@ void hq_conn_half_close(hq_conn *c) {
 
 /* ---- the pipeline ---- */
 
+void hq_conn_allow(hq_conn *c, int64_t ms) { c->allowance = ms; }
+
+static void progress(hq_conn *c) {
+  if (!c->allowance || c->state != HQ_CONN_BUSY) return;
+  int64_t until = hq_deadline(hq_mono_ms(), c->allowance);
+  if (until > c->deadline) c->deadline = until;
+}
+
+/* All is written, as far as this machine is concerned; the line may still be busy with it. */
+static bool still_sends(hq_conn *c) {
+  if (!c->unsent || c->state != HQ_CONN_BUSY) return false;
+  int unsent = hq_socket_unsent(c->fd);
+  if (unsent >= c->unsent) return false;
+  c->unsent = unsent;
+  progress(c);
+  return true;
+}
+
 static void write_some(hq_conn *c) {
   const hq_buf *text = &c->active->text;
   while (c->written < text->n) {
     ssize_t did = hq_socket_send(c->fd, text->p + c->written, text->n - c->written);
-    if (did < 0) {
-      if (errno != EAGAIN && errno != EWOULDBLOCK) lost(c, errno);
+    if (did < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+      lost(c, errno);
       return;
     }
+    if (did < 0) break;
     c->written += (size_t)did;
+    progress(c);
     if (c->active != &c->handshake) c->sent = true;
   }
+  c->unsent = c->allowance && text->n >= LARGE ? hq_socket_unsent(c->fd) : 0;
 }
 
 static void activate(hq_conn *c, hq_batch *b) {
@@ -471,6 +495,7 @@ static void read_some(hq_conn *c) {
       if (did == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) closed_by_server(c, did ? errno : 0);
       return;
     }
+    progress(c);
     c->unanswered_bytes += (size_t)did;
     if (c->unanswered_bytes > MAX_REPLY_BYTES || redisReaderFeed(c->reader, piece, (size_t)did) != REDIS_OK) {
       reader_failed(c);
@@ -482,6 +507,7 @@ static void read_some(hq_conn *c) {
 }
 
 static void too_late(hq_conn *c) {
+  if (still_sends(c)) return;
   if (c->state == HQ_CONN_BUSY) {
     hq_fail(&c->error, HEROQ_E_TIMEOUT, "no answer from %s", c->endpoint->shown);
     broken(c);

@@ -73,6 +73,9 @@ enum hq_conn_state {
 /* Starts to connect; never blocks but for name look-up. NULL only without memory. The endpoint is copied by reference:
  * it must outlive the connection. `name` is for CLIENT SETNAME. connect must be done by `deadline`, or it breaks. */
 hq_conn *hq_conn_open(const hq_endpoint *endpoint, const char *name, int64_t deadline);
+/* From now on the deadline of a batch is put off to `ms` after the last bytes that came or went: what is large takes long
+ * on a slow line, and would be begun anew for ever. */
+void hq_conn_allow(hq_conn *c, int64_t ms);
 void hq_conn_close(hq_conn *c); /* takes NULL; after fork it only closes the descriptor */
 int hq_conn_state(const hq_conn *c);
 int hq_conn_fd(const hq_conn *c);       /* -1 when broken */

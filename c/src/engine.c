@@ -235,6 +235,7 @@ static void check_conn(heroq_actor *a, int64_t now) {
       a->connect_at = now + hq_backoff(&a->connect_step, 50, 5000);
       return;
     }
+    hq_conn_allow(a->conn, a->config.op_timeout);
   }
   int state = hq_conn_state(a->conn);
   if (state == HQ_CONN_BROKEN) {

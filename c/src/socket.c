@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -115,6 +116,19 @@ ssize_t hq_socket_send(int fd, const void *data, size_t n) {
   do did = send(fd, data, n, MSG_NOSIGNAL);
   while (did < 0 && errno == EINTR);
   return did;
+}
+
+int hq_socket_unsent(int fd) {
+  int n = 0;
+#if defined(SO_NWRITE)
+  socklen_t size = sizeof n;
+  if (getsockopt(fd, SOL_SOCKET, SO_NWRITE, &n, &size)) return 0;
+#elif defined(TIOCOUTQ)
+  if (ioctl(fd, TIOCOUTQ, &n)) return 0;
+#else
+  (void)fd;
+#endif
+  return n;
 }
 
 ssize_t hq_socket_recv(int fd, void *data, size_t n) {

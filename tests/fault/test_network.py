@@ -391,6 +391,23 @@ def test_50_an_answer_that_is_long_under_way(server: Server, proxy: FaultProxy) 
         runner.close()
 
 
+def test_50_large_values_on_a_slow_line(server: Server, proxy: FaultProxy) -> None:
+    """A script and an output take longer than op_timeout: while bytes come or go, nobody begins anew."""
+    load_scripts(server)  # or each would be sent twice
+    proxy.slow(2_000_000)
+    runner = Runner(proxy.url, lambda job: job.finish(job.script), op_timeout="1s", lease="60s")
+    large = b"x" * 6_000_000
+    try:
+        with heroq.Supervisor(server.url, log="off") as sup:
+            job = sup.submit(large, script_type="fault")
+            assert sup.await_result(job, timeout=60) == large
+        wait_until(lambda: nothing_left(server))
+        assert runner.runs == [(job.id, 1)]
+        assert runner.actor.stats()["connects"] == 1
+    finally:
+        runner.close()
+
+
 def test_49_the_first_address_is_dead(server: Server, tmp_path: Path) -> None:
     """A name with an IPv6 address that nobody listens on, and an IPv4 one that answers."""
     library = tmp_path / "two_addresses.so"

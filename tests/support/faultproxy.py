@@ -12,6 +12,7 @@ time, and on the `times` - 1 that send it next. Other connections pass, and so d
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import selectors
 import socket
@@ -74,6 +75,7 @@ class FaultProxy:
         self._lock = threading.Lock()
         self._armed: _Harm | None = None
         self._noise: tuple[random.Random, float] | None = None
+        self._rate = math.inf
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -103,6 +105,11 @@ class FaultProxy:
     def noise(self, seed: int, chance: float) -> None:
         """From now on each piece of an answer has one wrong byte with this chance; 0 ends it."""
         self._noise = (random.Random(seed), chance) if chance else None
+
+    def slow(self, rate: float) -> None:
+        """From now on so many bytes a second; of those, a connection that is made later holds few itself."""
+        self._rate = rate
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
 
     def freeze(self) -> None:
         """Nothing moves any more on any connection, old or new, in no direction, without a FIN."""
@@ -187,6 +194,7 @@ class FaultProxy:
                     data = key.fileobj.recv(65536)  # type: ignore[union-attr]
                     if not data:
                         return
+                    time.sleep(len(data) / self._rate)
                     if key.fileobj is server:
                         client.sendall(self._noisy(data))
                         continue
