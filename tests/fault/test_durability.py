@@ -1,11 +1,15 @@
-"""durability=wait against a real primary and real replicas that stop, fall behind, and take over."""
+"""What a server's settings can lose: replicas with and without durability=wait, and an AOF with `everysec`."""
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import heroq
 import pytest
+from support.acting import Runner, ended, wait_until_idle
 from support.server import Server, wait_until
 
 Q = "hero:q:work:type:fault"
@@ -128,3 +132,71 @@ def test_a_result_that_a_failover_undid_is_written_again(
         assert replica.command("HGET", f"hero:job:{job.id}", "output") == b"done"
         assert replica.command("HGET", f"hero:job:{job.id}", "hq_attempt") == b"1"
         assert actor.stats()["stale"] == 0
+
+
+# ---- without durability=wait ----
+
+
+def test_a_failover_loses_what_the_replica_did_not_have(primary: Server, replica: Server) -> None:
+    gate = threading.Event()
+
+    def handle(job: heroq.Job) -> None:
+        gate.wait(60)
+        job.finish("done")
+
+    with heroq.Supervisor(primary.url, log="off") as sup, Runner(primary.url, handle) as runner:
+        before = sup.submit_many(["run"] * 50, script_type="fault")
+        wait_until(lambda: runner.runs, what="one is being run")
+        assert replicas_have_all(primary)
+        replica.command("REPLICAOF", "NO", "ONE")  # the cut: from here on it hears nothing
+        after = sup.submit_many(["run"] * 50, script_type="fault")
+        assert ended(primary, after, b"dispatched")
+        primary.kill9()
+        replica.command("CONFIG", "SET", "port", primary.port)
+        replica.port = primary.port
+        gate.set()
+        wait_until(lambda: ended(replica, before), seconds=40, what="all from before the cut end")
+        wait_until_idle(replica)
+        assert ended(replica, after, None)
+        assert {job_id for job_id, _ in runner.runs} == set(before)
+
+
+# ---- an append-only file with everysec ----
+
+WINDOW = 2.5  # the server writes each turn and syncs each second; it never puts either off for more than two
+
+
+@pytest.mark.parametrize("cut", ["process", "power"])
+def test_everysec_loses_the_last_moments_at_most(new_server: Callable[..., Server], cut: str) -> None:
+    """A power cut is the file as it was a window ago. A killed process loses what it had not written to the file yet:
+    mostly nothing, but while a sync is under way the server answers first and writes later."""
+    server = new_server("--appendonly", "yes", "--appendfsync", "everysec")
+    with heroq.Supervisor(server.url, log="off") as sup, Runner(server.url) as runner:
+        first = sup.submit_many(["run"] * 50, script_type="fault")
+        wait_until(lambda: ended(server, first))
+        server.command("HSET", f"{H}:meta", "paused", 1)
+        early = sup.submit_many(["run"] * 50, script_type="fault")
+        # a blocked command may bring one: it goes back, and the actor knows
+        wait_until(lambda: runner.actor.stats()["paused"] and server.command("LLEN", Q) == len(early))
+        time.sleep(WINDOW)  # the length of the window
+        (file,) = server.dir.glob("appendonlydir/*.incr.aof")
+        synced = file.stat().st_size
+        late = sup.submit_many(["run"] * 50, script_type="fault")
+        if cut == "power":
+            wait_until(lambda: file.stat().st_size > synced, what="there is something to lose")
+        server.kill9()
+        if cut == "power":
+            os.truncate(file, synced)
+        server.restart()
+        server.command("HDEL", f"{H}:meta", "paused")
+        wait_until(lambda: ended(server, first + early), seconds=40, what="what was acknowledged earlier ends")
+        wait_until_idle(server)
+        there = [job_id for job_id in late if server.command("EXISTS", f"hero:job:{job_id}")]
+        assert there == [] if cut == "power" else there == late[: len(there)]
+        if there and not ended(server, there):  # stored, and the start is lost: for all, since they had one push
+            assert ended(server, there, b"dispatched")
+            for job_id in there:
+                sup.start_job(job_id)
+            wait_until(lambda: ended(server, there), seconds=40, what="what is started again ends")
+            wait_until_idle(server)
+        assert all(n == 1 for n in runner.run_count().values())

@@ -115,7 +115,7 @@ def fields(server: Server, ids: list[str], name: str) -> list[bytes | None]:
         return [link.read() for _ in ids]
 
 
-def ended(server: Server, ids: list[str], status: bytes = b"finished") -> bool:
+def ended(server: Server, ids: list[str], status: bytes | None = b"finished") -> bool:
     return all(one == status for one in fields(server, ids, "status"))
 
 
