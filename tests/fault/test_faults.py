@@ -60,6 +60,7 @@ def test_1_kill9_everywhere(new_server: Callable[..., Server], hire: Hire, persi
     crew = hire(new_server(*aof))
     for language in ("c", "c", "c", "c", "python", "python"):
         crew.start("reply=always", "prefetch=4", language=language)
+    crew.oracle.replied = "all"
     for _ in range(2):
         crew.start_producer(nap=6 * seconds * 1000 // jobs, most=100)
     kill_everybody(crew, chance, jobs, kills, server_kills if aof else 0, seconds)

@@ -41,7 +41,8 @@ class Crew:
     def __init__(self, server: Server, folder: Path, expire: bool = False) -> None:
         self.server, self.folder = server, folder
         self.ledger = Ledger(folder / "ledger").path
-        self.oracle = Oracle(server, folder, [Q], expire)
+        # where hashes expire there are callers who wait, and take the replies away
+        self.oracle = Oracle(server, folder, [Q], expire, replied="none" if expire else "asked")
         self.actors: list[Process] = []
         self.producers: list[Process] = []
         self.ended: list[tuple[int, float]] = []  # pid and time of who was killed or frozen

@@ -1,5 +1,8 @@
 """The checker: the invariants of c/PROTOCOL.md 2.16, as far as they can be read from outside.
 
+I9, that a blind repeat is harmless, cannot be read: where answers are lost all the time, a repeat that does harm breaks
+one of the others. tests/redis runs every script twice.
+
 The first half looks at a server and serves the simulator (tests/model) too. The second holds the server against the
 append-only ledgers of real processes:
 
@@ -44,16 +47,19 @@ AT_ONCE = LEFT_OVER.keys() - {"stops"}
 BOUNDS = {"dead": 10_000, "reasons": 10_000, "stops": 1_000, "meta": 10, "{heroq}:queues": 10, "{heroq}:mark": 10}
 
 # Counts jobs that have ended, and names those that break a rule by themselves. KEYS: lists and sorted sets that hold
-# ids. `wrong` is put in by the caller: what makes the output of a finished job one of a stale run.
+# ids. ARGV: which jobs; of whom a reply must be there. `wrong` is put in by the caller: what makes the output of a
+# finished job one of a stale run.
 LOOK = """
-local seen, ended, lost, wrong, stray, ttls, dead = {}, 0, {}, {}, {}, {}, {}
+local seen, ended, lost, wrong, stray, ttls, dead, early = {}, 0, {}, {}, {}, {}, {}, {}
+local ours = {}
 for _, k in ipairs(KEYS) do
+  ours[k] = true
   local list = redis.call('TYPE', k).ok == 'list'
   for _, x in ipairs(redis.call(list and 'LRANGE' or 'ZRANGE', k, 0, -1)) do seen[x] = true end
 end
 for _, k in ipairs(redis.call('KEYS', 'hero:job:' .. ARGV[1])) do
-  local status, output, token, script, buried, queue, attempt =
-    unpack(redis.call('HMGET', k, 'status', 'output', 'hq_token', 'script', 'hq_dead', 'hq_queue', 'hq_attempt'))
+  local status, output, token, script, buried, queue, attempt, asked = unpack(redis.call('HMGET', k, 'status', 'output',
+    'hq_token', 'script', 'hq_dead', 'hq_queue', 'hq_attempt', 'hq_reply_to'))
   local id, ttl = string.sub(k, 10), redis.call('PTTL', k)
   local ends = status == 'finished' or status == 'error'
   if ends then
@@ -61,6 +67,11 @@ for _, k in ipairs(redis.call('KEYS', 'hero:job:' .. ARGV[1])) do
   else
     if output then table.insert(stray, id) end
     if not seen[id] then table.insert(lost, id) end
+  end
+  if ends and token and ours[queue or ''] and not seen[id] then
+    local reply = 'hero:q:reply:' .. id
+    local owed = ARGV[2] == 'all' or ARGV[2] == 'asked' and asked == reply
+    if buried or owed and redis.call('EXISTS', reply) == 0 then table.insert(early, id) end
   end
   output, token, script, attempt = output or '', token or '', script or '', attempt or ''
   if status == 'finished' and (WRONG) then table.insert(wrong, id) end
@@ -70,10 +81,25 @@ for _, k in ipairs(redis.call('KEYS', 'hero:job:' .. ARGV[1])) do
     table.insert(dead, queue or '')
   end
 end
-return {ended, lost, wrong, stray, ttls, dead}
+return {ended, lost, wrong, stray, ttls, dead, early}
+"""
+# Tokens of one queue's holders that another id has too, and ids whose hash knows a later token of the queue.
+TOKENS = """
+local function seq(token) return tonumber(string.match(token, '^(%d+):') or '') or 0 end
+local held, seen, twice, older = redis.call('HGETALL', KEYS[1]), {}, {}, {}
+for i = 1, #held, 2 do
+  local id, token = held[i], held[i + 1]
+  if seen[token] then table.insert(twice, id) end
+  seen[token] = true
+  local newest, queue = unpack(redis.call('HMGET', 'hero:job:' .. id, 'hq_token', 'hq_queue'))
+  if newest and queue == ARGV[1] and seq(newest) > seq(token) then table.insert(older, id) end
+end
+return {twice, older}
 """
 # Of the actors here: another attempt wrote it than the newest.
 OLD_ATTEMPT = "string.match(output, ' (%d+)$') ~= attempt"
+
+OVERLAP = "I5: another run, though the result of this one was taken"
 
 Call = Callable[..., Any]  # sends one command and answers with text
 
@@ -98,20 +124,24 @@ class Look:
     stray: list[str]  # I4: an output on a hash that is not terminal
     ttls: list[str]  # I10: a ttl on a living hash, or none on an ended one
     buried: list[tuple[str, str]]  # the hash says that the job is in dead, and of which queue
+    early: list[str]  # I7: ended and in no structure, without the reply, or the burial, that comes before that
 
     def breaches(self) -> list[tuple[str, list[str]]]:
         found = (
             ("I4: output of a stale run", self.wrong),
             ("I4: output on a hash that is not terminal", self.stray),
+            ("I7: gone before its reply or its burial", self.early),
             ("I10: ttl on a living hash, or none on an ended one", self.ttls),
         )
         return [(what, ids) for what, ids in found if ids]
 
 
-def look(call: Call, queues: Sequence[str], jobs: str = "*", wrong: str = OLD_ATTEMPT) -> Look:
+def look(call: Call, queues: Sequence[str], jobs: str = "*", wrong: str = OLD_ATTEMPT, replied: str = "none") -> Look:
+    """`replied`: whose reply nobody takes away, so that it must be there: of none, of all, or of those that `asked`."""
     keys = [queue_key(q, name) for q in queues for name in WORK]
-    ended, lost, stale, stray, ttls, dead = call("EVAL", LOOK.replace("WRONG", wrong), len(keys), *keys, jobs)
-    return Look(ended, lost, stale, stray, ttls, list(zip(dead[::2], dead[1::2], strict=True)))
+    answer = call("EVAL", LOOK.replace("WRONG", wrong), len(keys), *keys, jobs, replied)
+    ended, lost, stale, stray, ttls, dead, early = answer
+    return Look(ended, lost, stale, stray, ttls, list(zip(dead[::2], dead[1::2], strict=True)), early)
 
 
 def different_ids(call: Call, queue: str) -> list[tuple[str, set[str]]]:
@@ -123,6 +153,12 @@ def different_ids(call: Call, queue: str) -> list[tuple[str, set[str]]]:
         if set(a) != set(b):
             found.append((f"I2: {of_zset} and {of_hash} differ", set(a) ^ set(b)))
     return found
+
+
+def wrong_tokens(call: Call, queue: str) -> list[tuple[str, set[str]]]:
+    """I5 of the registered holders, where no failover may undo a take."""
+    twice, older = call("EVAL", TOKENS, 1, queue_key(queue, "holders"), queue)
+    return [("I5: one token for two ids", set(twice)), ("I5: an older holder than the one that ran it", set(older))]
 
 
 def left_over(call: Call, queues: Iterable[str], names: Collection[str] = LEFT_OVER.keys()) -> dict[str, int]:
@@ -164,10 +200,13 @@ class Oracle:
     """Holds a server against the ledgers: watch() while it runs, then done() until it is true, then judge().
 
     `expire`: hashes live so short that one that is gone has ended; that only ended ones have a ttl is checked.
+    `replied`: as for look().
     """
 
-    def __init__(self, server: Server, folder: Path, queues: Sequence[str], expire: bool = False) -> None:
-        self.server, self.queues, self.expire = server, queues, expire
+    def __init__(
+        self, server: Server, folder: Path, queues: Sequence[str], expire: bool = False, replied: str = "asked"
+    ) -> None:
+        self.server, self.queues, self.expire, self.replied = server, queues, expire, replied
         self.orders, self.ledger = Ledger(folder / "orders"), Ledger(folder / "ledger")
         self.acked: set[str] = set()
         self.again: set[str] = set()
@@ -213,7 +252,7 @@ class Oracle:
         acked = set(self.acked)
         with self.server.connect() as link:
             call = caller(link)
-            seen = look(call, self.queues)
+            seen = look(call, self.queues, replied=self.replied)
             renewed = (
                 self.read_ledgers()
             )  # between two steps of a requeue the id is nowhere, and nothing is acknowledged
@@ -221,8 +260,8 @@ class Oracle:
             for what, ids in seen.breaches():
                 self.breach(what, ids)
             for queue in self.queues:
-                for what, differing in different_ids(call, queue):
-                    self.breach(what, differing)
+                for what, wrong in different_ids(call, queue) + wrong_tokens(call, queue):
+                    self.breach(what, wrong)
             for id, result in hashes(link, self.open, "status", "output", "error"):
                 if result[0] in TERMINAL:
                     self.results[id] = result
@@ -235,6 +274,7 @@ class Oracle:
         old = {id for id, when in self.touched.items() if when < before and id not in self.open}
         self._check_starts(old, 0)
         self.breach("doubled output", self.doubled() & old)
+        self.breach(OVERLAP, self.overlapped() & old)
         for id in old:
             for memory in (self.results, self.starts, self.ends, self.touched):
                 memory.pop(id, None)
@@ -260,6 +300,8 @@ class Oracle:
             for name, size in left_over(call, self.queues, AT_ONCE).items():
                 self.breach("left over", [f"{name} {size}"])
             self._check_starts(self.starts, max_starts)
+            self.breach("doubled output", self.doubled())
+            self.breach(OVERLAP, self.overlapped())
             self._check_results(link)
             self._check_replies(link)
             for queue in self.queues:
@@ -291,8 +333,13 @@ class Oracle:
         """Ids of which two runs had their result acknowledged."""
         return {id for id, attempts in self.ends.items() if len(attempts) > 1} - self.again
 
+    def overlapped(self) -> set[str]:
+        """Ids with a result that was taken and a later run: the earlier one had not lost its lease, or had ended."""
+        last = {id: max(int(line.attempt) for line in lines) for id, lines in self.starts.items() if lines}
+        found = {id for id, attempts in self.ends.items() if min(map(int, attempts), default=0) < last.get(id, 0)}
+        return found - self.again
+
     def _check_replies(self, link: Connection) -> None:
-        self.breach("doubled output", self.doubled())
         keys = [key.removeprefix("hero:q:reply:") for key in scan(link, "hero:q:reply:*")]
         ids = [id for id in keys if id not in self.again]
         for id, (status, output, error) in hashes(link, ids, "status", "output", "error"):
