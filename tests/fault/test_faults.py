@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable
@@ -10,10 +9,10 @@ from collections.abc import Callable
 import heroq
 import pytest
 from support.crew import LEASE, MAX_STARTS, Crew, Q, seeded
+from support.faults import FULL
 from support.server import Server, wait_until
 
 Hire = Callable[[Server], Crew]
-FULL = bool(os.environ.get("HEROQ_FAULT_FULL"))  # tests/run.sh fault
 
 
 def submit(world: Crew, *scripts: str) -> list[str]:

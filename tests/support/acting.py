@@ -32,31 +32,45 @@ def finish(job: heroq.Job) -> None:
 
 
 class Runner:
-    """An actor and the thread that hands its jobs to `handler`; which it ran, and what its client had to say."""
+    """An actor and the threads that hand its jobs to `handler`; which they ran, and what its client had to say."""
 
     def __init__(
-        self, url: str, handler: Callable[[heroq.Job], None] = finish, types: str = "fault", **options: Any
+        self,
+        url: str,
+        handler: Callable[[heroq.Job], None] = finish,
+        types: str = "fault",
+        threads: int = 1,
+        **options: Any,
     ) -> None:
         self.runs: list[tuple[str, int]] = []
+        self.ends: list[heroq.HeroqError] = []  # what take had to say when a thread ended
         self._said: list[str] = []
         self._handler = handler
         self._failure: Exception | None = None
         settings = {**OPTIONS, **options}
         self.client = heroq.Client(url, **settings)
         self.actor = heroq.Actor(self.client, types=types, **settings)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     def _run(self) -> None:
-        for job in self.actor:
-            self.runs.append((job.id, job.attempt))
-            try:
-                self._handler(job)
-            except heroq.SettledError:
-                pass  # the lease went meanwhile: another run has it
-            except Exception as error:  # a handler's own check: told by close
-                self._failure = error
-                job.release()
+        try:
+            for job in self.actor:
+                self._one(job)
+                del job  # its handler is through with it
+        except heroq.HeroqError as error:
+            self.ends.append(error)
+
+    def _one(self, job: heroq.Job) -> None:
+        self.runs.append((job.id, job.attempt))
+        try:
+            self._handler(job)
+        except heroq.SettledError:
+            pass  # the lease went meanwhile: another run has it
+        except Exception as error:  # a handler's own check: told by close
+            self._failure = error
+            job.release()
 
     def said(self) -> list[str]:
         """The texts of all warnings and errors so far."""
@@ -70,7 +84,8 @@ class Runner:
 
     def close(self, grace: float = 0) -> None:
         self.actor.close(grace)
-        self._thread.join(10)
+        for thread in self._threads:
+            thread.join(10)
         self.client.close()
         failure, self._failure = self._failure, None
         if failure:
@@ -119,16 +134,21 @@ def ended(server: Server, ids: list[str], status: bytes | None = b"finished") ->
     return all(one == status for one in fields(server, ids, "status"))
 
 
+SIZES = """
+local how, found = {none = false, list = 'LLEN', zset = 'ZCARD', hash = 'HLEN'}, {}
+for i, key in ipairs(KEYS) do
+  local command = how[redis.call('TYPE', key).ok]
+  found[i] = command and redis.call(command, key) or command == nil and -1 or 0
+end
+return found
+"""
+
+
 def sizes(server: Server, queue: str = Q) -> dict[str, int]:
-    """How many entries each structure of a queue has."""
-    how = {"list": "LLEN", "zset": "ZCARD", "hash": "HLEN"}
-    found = {}
-    with server.connect() as link:
-        for name in ("", *QUEUE_KEYS):
-            key = f"{{{queue}}}:{name}" if name else queue
-            kind: Any = link.call("TYPE", key).decode()
-            found[name] = 0 if kind == "none" else int(link.call(how[kind], key)) if kind in how else -1
-    return found
+    """How many entries each structure of a queue has, all at one moment; -1: it is none of its kind."""
+    names = ("", *QUEUE_KEYS)
+    keys = [f"{{{queue}}}:{name}" if name else queue for name in names]
+    return dict(zip(names, server.command("EVAL", SIZES, len(keys), *keys), strict=True))
 
 
 def nothing_left(server: Server, queue: str = Q) -> bool:

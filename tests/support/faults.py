@@ -1,26 +1,22 @@
-"""What the fault tests share: an actor in this process with the thread that works for it, and looks at the server."""
+"""What the fault tests share: an actor whose jobs say what becomes of them, words of the wire, looks at the server."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
+import os
 from collections.abc import Callable
 from typing import Any
 
 import heroq
 
-from . import lua
+from . import acting, lua
+from .acting import H, Q, field
 from .server import Server
 
-Q = "hero:q:work:type:fault"
-H = f"{{{Q}}}"
+FULL = bool(os.environ.get("HEROQ_FAULT_FULL"))  # tests/run.sh fault
 #: Everything scaled down, so that a fault and its repair fit into a second or two.
 OPTIONS: dict[str, Any] = {
-    "lease": "600ms",
-    "recheck": "100ms",
-    "handoff_grace": "200ms",
-    "backoff": "50ms",
-    "block": "200ms",
+    **acting.OPTIONS,
     "op_timeout": "300ms",
     "connect_timeout": "1s",
     "retries": 1,
@@ -38,39 +34,9 @@ def by_script(job: heroq.Job) -> None:
         job.finish(f"done {job.id}")
 
 
-class Runner:
-    """An actor and the threads that run what it takes; how often each id was run."""
-
-    def __init__(
-        self, url: str, handler: Callable[[heroq.Job], None] = by_script, threads: int = 1, **options: Any
-    ) -> None:
-        self.actor = heroq.Actor(url, types="fault", **{**OPTIONS, **options})
-        self.runs: list[tuple[str, int]] = []
-        self.ends: list[BaseException] = []
-        self._handler = handler
-        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
-        for thread in self.threads:
-            thread.start()
-
-    def _run(self) -> None:
-        try:
-            for job in self.actor:
-                self._one(job)
-                del job  # its handler is through with it
-        except heroq.HeroqError as error:
-            self.ends.append(error)
-
-    def _one(self, job: heroq.Job) -> None:
-        self.runs.append((job.id, job.attempt))
-        try:
-            self._handler(job)
-        except heroq.SettledError:
-            pass  # the lease went meanwhile: another run has it
-
-    def close(self) -> None:
-        self.actor.close(grace=0)
-        for thread in self.threads:
-            thread.join(10)
+class Runner(acting.Runner):
+    def __init__(self, url: str, handler: Callable[[heroq.Job], None] = by_script, **options: Any) -> None:
+        super().__init__(url, handler, **{**OPTIONS, **options})
 
 
 def word_of(command: str) -> str:
@@ -86,20 +52,9 @@ def load_scripts(server: Server) -> None:
         server.command("SCRIPT", "LOAD", lua.load(name))
 
 
-def enqueue(server: Server, job_id: str, script: str = "run", **fields: str | int) -> None:
+def enqueue(server: Server, job_id: str, script: str = "run", **fields: str | int | bytes) -> None:
     """A job that wants a reply, as a supervisor would make it."""
-    with server.connect() as link:
-        more = [part for pair in fields.items() for part in pair]
-        link.call(
-            "HSET", f"hero:job:{job_id}", "script", script, "status", "dispatched",
-            "hq_reply_to", f"hero:q:reply:{job_id}", *more,
-        )  # fmt: skip
-        link.call("LPUSH", Q, job_id)
-
-
-def field(server: Server, job_id: str, name: str) -> bytes | None:
-    answer: bytes | None = server.command("HGET", f"hero:job:{job_id}", name)
-    return answer
+    acting.enqueue(server, job_id, script, Q, hq_reply_to=f"hero:q:reply:{job_id}", **fields)
 
 
 def output(server: Server, job_id: str) -> bytes | None:
