@@ -14,7 +14,7 @@ from typing import Any
 
 import heroq
 import pytest
-from support.faults import OPTIONS, H, Q, Runner, enqueue, field, nothing_left, output
+from support.faults import FULL, OPTIONS, H, Q, Runner, enqueue, field, nothing_left, output
 from support.server import Server, wait_until
 
 MIB = 1 << 20
@@ -44,14 +44,27 @@ def test_50_over_the_limit_nothing_is_sent(server: Server) -> None:
         assert sup.get_output("a") == big[:-1]
 
 
-def test_50_a_large_script_and_output(server: Server) -> None:
-    big = os.urandom(MIB) * 64
-    options = {**OPTIONS, "op_timeout": "20s", "max_script": "64MiB", "lease": "10s"}
-    runner = Runner(server.url, lambda job: job.finish(job.script[::-1]), **options)
+LARGE = [(64 * MIB, 64 * MIB), (MIB, 512 * MIB - 1)] if FULL else [(64 * MIB, 64 * MIB)]  # script, output
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("script", "output_size"), LARGE)
+def test_50_a_large_script_and_output(server: Server, script: int, output_size: int) -> None:
+    piece = os.urandom(MIB)
+
+    def handle(job: heroq.Job) -> None:
+        assert job.script == piece * (script // MIB)
+        job.finish((piece * (output_size // MIB + 1))[:output_size])
+
+    large: dict[str, Any] = {"op_timeout": "60s", "max_script": "512MiB"}
+    runner = Runner(server.url, handle, **{**OPTIONS, **large, "lease": "60s"})
     try:
-        with heroq.Supervisor(server.url, max_script="64MiB", log="off") as sup:
-            assert sup.run_job_and_await_result(big, script_type="fault", timeout=60) == big[::-1]
+        with heroq.Supervisor(server.url, **large, log="off") as sup:
+            result = sup.run_job_and_await_result(piece * (script // MIB), script_type="fault", timeout=200)
+            assert len(result) == output_size
+            assert all(result[i : i + MIB] == piece[: output_size - i] for i in range(0, output_size, MIB))
         wait_until(lambda: nothing_left(server))
+        assert runner.runs == [(runner.runs[0][0], 1)]
     finally:
         runner.close()
 
