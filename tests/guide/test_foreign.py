@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_a_supervisor_that_only_pushes_and_polls(
     ledger.assert_once_each({f"asked-{i}" for i in range(20)})
 
 
-def test_all_on_one_queue(
+def test_36_all_on_one_queue(
     server: Server, supervisor: heroq.Supervisor, foreign: Foreign, heroq_actor: StartActor, ledger: Ledger
 ) -> None:
     """Six kinds of actors share the queue with three kinds of supervisors."""
@@ -119,6 +120,58 @@ def test_all_on_one_queue(
 def _has_ended(server: Server, job_id: str) -> bool:
     written = server.command("HEXISTS", f"hero:job:{job_id}", "output") == 1
     return written or server.command("EXISTS", f"hero:q:reply:{job_id}") == 1
+
+
+def test_36_foreign_programs_around_our_actor(
+    server: Server, foreign: Foreign, heroq_actor: StartActor, ledger: Ledger
+) -> None:
+    """redis-cli dispatches, one foreign supervisor polls, another waits for the reply, and a foreign actor helps."""
+    heroq_actor("reliable", reply="always", prefetch=4)
+    foreign("actor_both", "osis", ledger.path)
+    polling, waiting = foreign("supervisor", "osis", "asked", 20), foreign("waiter", "osis", "waited", 20)
+    for i in range(20):
+        server.cli("HSET", f"hero:job:typed-{i}", "script", f"typed {i}", "status", "dispatched", "callerId", "me")
+        server.cli("LPUSH", OSIS, f"typed-{i}")
+    polled, replied = (one.communicate(timeout=60)[0].splitlines() for one in (polling, waiting))
+    assert polling.returncode == waiting.returncode == 0
+    typed = [f"typed-{i}" for i in range(20)]
+    wait_until(lambda: all(server.cli("HGET", f"hero:job:{i}", "status").lower() == "finished" for i in typed), 30)
+    ledger.assert_once_each({f"{what}-{i}" for what in ("asked", "waited", "typed") for i in range(20)})
+    who = dict(ledger.rows())
+    assert set(who.values()) <= {"reliable", "actor_both"}
+    assert polled == [f"asked-{i}\t{who[f'asked-{i}']} ran ask {i}" for i in range(20)]
+    assert replied == [f"waited-{i}\t{who[f'waited-{i}']} ran wait {i}" for i in range(20)]
+    for i, job_id in enumerate(typed):
+        assert server.cli("HGET", f"hero:job:{job_id}", "output") == f"{who[job_id]} ran typed {i}"
+        assert server.cli("HGET", f"hero:job:{job_id}", "callerId") == "me"
+
+
+@pytest.mark.parametrize(("delivery", "newest"), [("reliable", False), ("canonical", True)])
+def test_36_which_end_is_taken(
+    server: Server, heroq_actor: StartActor, ledger: Ledger, delivery: str, newest: bool
+) -> None:
+    """LPUSH and BLPOP are the guide's directions, last in first out; the reliable take is from the other end."""
+    ids = [f"j{i}" for i in range(10)]
+    for job_id in ids:
+        server.cli("HSET", f"hero:job:{job_id}", "script", "x")
+        server.cli("LPUSH", OSIS, job_id)
+    heroq_actor(delivery, prefetch=0)
+    wait_until(lambda: all(server.command("HGET", f"hero:job:{i}", "status") == b"finished" for i in ids))
+    assert [job_id for job_id, _ in ledger.rows()] == (ids[::-1] if newest else ids)
+
+
+def test_36_await_sees_a_hash_only_result_with_its_next_look(server: Server, supervisor: heroq.Supervisor) -> None:
+    """Nobody pushes a reply: the looks at the hash are 50 ms apart and double, so the next one is never far."""
+    job = supervisor.create_job("x", script_type="osis")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        began = time.monotonic()
+        result = pool.submit(supervisor.await_result, job, timeout=30)
+        server.command("HSET", f"hero:job:{job.id}", "status", "started")
+        time.sleep(0.5)  # how long the foreign actor runs it
+        server.command("HSET", f"hero:job:{job.id}", "output", "done", "status", "finished")
+        written = time.monotonic()
+        assert result.result() == b"done"
+        assert time.monotonic() - written < written - began + 0.05 + 1  # a second is for a loaded machine
 
 
 # ---- stopping ----
