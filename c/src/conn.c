@@ -135,7 +135,16 @@ static void close_fd(hq_conn *c) {
   c->fd = -1;
 }
 
+/* It broke while commands were being sent again: that the server did not have their script is no longer their answer. */
+static void forget_refusals(hq_conn *c) {
+  for (uint32_t i = c->heal_loads; i < c->heal.count; i++) {
+    const hq_reply *r = c->heal.command[i].reply;
+    c->batch->command[c->heal_of[i - c->heal_loads]].reply = hq_reply_is_error(r, "NOSCRIPT") ? NULL : r;
+  }
+}
+
 static void broken(hq_conn *c) {
+  if (c->batch && c->active == &c->heal) forget_refusals(c);
   c->state = HQ_CONN_BROKEN;
   c->batch = c->active = NULL;
   close_fd(c);
