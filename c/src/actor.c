@@ -256,6 +256,7 @@ static int64_t starved_ms(const heroq_actor *a) {
 }
 
 heroq_status heroq_actor_stats(heroq_actor *self, heroq_record **out, heroq_error *err) {
+  if (out) *out = NULL;
   heroq_status rc = enter(self, err);
   if (rc) return rc;
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "out is NULL");

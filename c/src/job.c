@@ -192,8 +192,8 @@ static bool copy_rest(heroq_job *to, const heroq_job *from) {
 heroq_status heroq_job_copy(const heroq_job *self, heroq_job **out, heroq_error *err) {
   char *room;
   size_t size = 0;
+  if (out) *out = NULL;
   if (!self || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_job_copy: %s is NULL", self ? "out" : "the job");
-  *out = NULL;
   for (int f = 0; f < HQ_F_COUNT; f++) size += self->field[f].p ? self->field[f].n + 1 : 0;
   heroq_job *job = hq_job_alloc(size, &room);
   if (!job) return hq_fail_nomem(err);
@@ -335,6 +335,7 @@ static void add_to_record(heroq_record *r, const heroq_job *job, int field) {
 }
 
 heroq_status heroq_job_to_record(const heroq_job *self, heroq_record **out, heroq_error *err) {
+  if (out) *out = NULL;
   if (!self || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_job_to_record: %s is NULL", self ? "out" : "the job");
   heroq_record *r = hq_record_new();
   for (int f = 0; f < HQ_F_COUNT; f++)
@@ -619,8 +620,8 @@ heroq_status heroq_jobs_add(heroq_jobs *self, heroq_job *job, heroq_error *err) 
 int32_t heroq_jobs_count(const heroq_jobs *self) { return self ? self->count : 0; }
 
 heroq_status heroq_jobs_job(const heroq_jobs *self, int32_t i, heroq_job **out, heroq_error *err) {
+  if (out) *out = NULL;
   if (!self || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_jobs_job: %s is NULL", self ? "out" : "the list");
-  *out = NULL;
   if (i < 0 || i >= self->count)
     return hq_fail(err, HEROQ_E_NOT_FOUND, "no job %d in a list of %d", (int)i, (int)self->count);
   hq_job_ref(self->job[i]);

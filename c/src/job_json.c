@@ -7,8 +7,8 @@
 
 heroq_status heroq_job_to_json(const heroq_job *self, heroq_bytes **out, heroq_error *err) {
   heroq_record *record;
+  if (out) *out = NULL;
   if (!self || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_job_to_json: %s is NULL", self ? "out" : "the job");
-  *out = NULL;
   heroq_status status = heroq_job_to_record(self, &record, err);
   if (status) return status;
   status = heroq_record_json(record, out, err);
@@ -40,8 +40,8 @@ static heroq_status complete(heroq_job *job, heroq_error *err) {
 
 heroq_status heroq_job_from_json(const void *json, size_t size, heroq_job **out, heroq_error *err) {
   char *room;
+  if (out) *out = NULL;
   if (!json || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_job_from_json: %s is NULL", json ? "out" : "json");
-  *out = NULL;
   heroq_job *job = hq_job_alloc(0, &room);
   if (!job) return hq_fail_nomem(err);
   heroq_status status = hq_json_members((hq_slice){json, size}, member, job, err);

@@ -193,8 +193,8 @@ static heroq_status parts(const char *kind, const char *const name[3], const hq_
 
 heroq_status heroq_key_parse(const char *key, heroq_record **out, heroq_error *err) {
   static const char *const id_names[3] = {"job_id"}, *const queue_names[3] = {"script_type", "group", "instance"};
+  if (out) *out = NULL;
   if (!key || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_key_parse: %s is NULL", key ? "out" : "key");
-  *out = NULL;
   hq_slice text = hq_slice_of(key), part[3] = {HQ_SLICE_NONE, HQ_SLICE_NONE, HQ_SLICE_NONE};
   if (hq_key_queue_parts(text, &part[0], &part[1], &part[2]))
     return parts(part[2].p ? "work_instance" : part[1].p ? "work_group" : "work_type", queue_names, part, out, err);

@@ -195,8 +195,8 @@ heroq_status heroq_options_set(heroq_options *self, const char *name, const char
 
 heroq_status heroq_options_get(const heroq_options *self, const char *name, heroq_bytes **out, int32_t *is_set,
                                heroq_error *err) {
+  if (out) *out = NULL;
   if (!name || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_options_get: %s is NULL", name ? "out" : "name");
-  *out = NULL;
   int option = find_option(name);
   if (option < 0)
     return hq_fail(err, HEROQ_E_OPTION, "no option \"%.64s\": the nearest is \"%s\"", name, nearest_name(name, -1));

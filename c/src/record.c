@@ -218,8 +218,8 @@ const void *heroq_record_bytes(const heroq_record *self, int32_t i, size_t *size
 static bool is_child(const value *v) { return v->kind == HEROQ_VALUE_RECORD || v->kind == HEROQ_VALUE_LIST; }
 
 heroq_status heroq_record_child(const heroq_record *self, int32_t i, heroq_record **out, heroq_error *err) {
+  if (out) *out = NULL;
   if (!self || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_record_child: %s is NULL", self ? "out" : "record");
-  *out = NULL;
   const value *v = at(self, i);
   if (!v || !is_child(v)) return hq_fail(err, HEROQ_E_NOT_FOUND, "value %d is no child record", (int)i);
   atomic_fetch_add(&v->child->refs, 1);
@@ -275,6 +275,7 @@ static void json_record(hq_buf *b, const heroq_record *r) {
 }
 
 heroq_status heroq_record_json(const heroq_record *self, heroq_bytes **out, heroq_error *err) {
+  if (out) *out = NULL;
   if (!self || !out) return hq_fail(err, HEROQ_E_INVALID, "heroq_record_json: %s is NULL", self ? "out" : "record");
   hq_buf b = {0};
   json_record(&b, self);

@@ -11,7 +11,8 @@
  *  ### Data
  *  Names, ids, statuses, option names and values are UTF-8 text with a NUL. All else is bytes: pointer and size. Input is
  *  copied before return. What a function gives through `out` is the caller's, freed by the class's `_free`, which takes
- *  NULL; `out` itself must not be NULL where nothing else is said. What a getter returns lives until the free of its object.
+ *  NULL; `out` itself must not be NULL where nothing else is said, and *out is NULL when a call fails. What a getter returns
+ *  lives until the free of its object.
  *
  *  ### Threads
  *  Every handle may be used from several threads at once, but a job (or list, or set of options) that is being built.
