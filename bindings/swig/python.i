@@ -47,6 +47,16 @@ static void hqpy_raise_invalid(const char *text) {
   hqpy_raise(&e, NULL);
 }
 
+/* UTF-8 of a str; NULL with an exception where it holds half a character, as bytes of a command line may have become. */
+static const char *hqpy_utf8(PyObject *object, Py_ssize_t *size) {
+  const char *s = PyUnicode_AsUTF8AndSize(object, size);
+  if (!s && PyErr_ExceptionMatches(PyExc_UnicodeError)) {
+    PyErr_Clear();
+    hqpy_raise_invalid("a text must be one that UTF-8 can write");
+  }
+  return s;
+}
+
 /* Text of a str; NULL with an exception if it is none, or holds a NUL that C would not see. */
 static const char *hqpy_text(PyObject *object) {
   Py_ssize_t n;
@@ -55,7 +65,7 @@ static const char *hqpy_text(PyObject *object) {
     PyErr_SetString(PyExc_TypeError, "a str is wanted here");
     return NULL;
   }
-  s = PyUnicode_AsUTF8AndSize(object, &n);
+  s = hqpy_utf8(object, &n);
   if (s && strlen(s) != (size_t)n) {
     hqpy_raise_invalid("a text must not hold a NUL character");
     return NULL;
@@ -73,7 +83,7 @@ static int hqpy_bytes(PyObject *object, const void **data, size_t *size, Py_buff
   if (PyBytes_Check(object)) {
     if (PyBytes_AsStringAndSize(object, &p, &n)) return -1;
   } else if (PyUnicode_Check(object)) {
-    if (!(p = (char *)PyUnicode_AsUTF8AndSize(object, &n))) return -1;
+    if (!(p = (char *)hqpy_utf8(object, &n))) return -1;
   } else if (object != Py_None) {
     if (PyObject_GetBuffer(object, view, PyBUF_SIMPLE)) {
       view->obj = NULL;

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _heroq, options
 from .client import Client, Closing, client_of
-from .errors import ClosedError
+from .errors import ClosedError, InvalidError
 from .job import Job
 from .wait import SLICE_MS, wait_for
 
@@ -40,6 +40,8 @@ class Actor(Closing):
     ):
         if types is not None and not isinstance(types, str):
             types = ",".join(types)
+        if types == "" or (types is None and actor_id is None):
+            raise InvalidError("an actor needs its script types, or an actor_id that names one")
         if actor_id is None:
             actor_id = f"{types or 'actor'}.{socket.gethostname()}.{os.getpid()}"[:256]
         self.actor_id = actor_id
@@ -66,6 +68,7 @@ class Actor(Closing):
 
     def _wait(self, timeout: float | None) -> Any:
         """One thread at a time watches the descriptor, so that a job wakes one thread."""
+        timeout = options.time_limit(timeout)
         end = None if timeout is None else time.monotonic() + timeout
         if not self._turn.acquire(timeout=-1 if timeout is None else timeout):
             return _take(self._handle, 0)

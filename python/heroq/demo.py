@@ -25,8 +25,11 @@ def script_for(path: bytes) -> bytes:
 
 
 def files_below(folder: bytes) -> Iterator[bytes]:
-    """Regular files, and links to nothing, which make jobs that fail."""
-    for place, folders, names in os.walk(folder):
+    """Regular files; and links to nothing and folders that cannot be read, which make jobs that fail."""
+    unread: list[bytes] = []
+    for place, folders, names in os.walk(folder, onerror=lambda error: unread.append(error.filename)):
+        yield from unread
+        unread.clear()
         folders.sort()
         for name in sorted(names):
             path = os.path.join(place, name)
@@ -35,6 +38,7 @@ def files_below(folder: bytes) -> Iterator[bytes]:
                     yield path
             except OSError:
                 yield path
+    yield from unread
 
 
 def compute(path: bytes) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from . import _heroq
+from .errors import InvalidError
 
 #: what an option's value may be
 Value = str | int | float | bool | timedelta
@@ -26,7 +28,7 @@ def text_of(name: str, value: Value) -> str:
         return "yes" if value else "no"
     if isinstance(value, timedelta):
         return f"{round(value.total_seconds() * 1000)}ms"
-    if isinstance(value, (int, float)) and table().get(name, {}).get("type") == "duration":
+    if isinstance(value, (int, float)) and math.isfinite(value) and table().get(name, {}).get("type") == "duration":
         return f"{round(value * 1000)}ms"
     return str(value)
 
@@ -47,10 +49,18 @@ def handle(options: Mapping[str, Value | None]) -> Any:
     return out
 
 
-def milliseconds(seconds: float | timedelta | None) -> int:
-    """A timeout in seconds as the library has it; None is for ever."""
-    if seconds is None:
-        return _heroq.HEROQ_FOREVER
+def time_limit(seconds: float | timedelta | None) -> float | None:
+    """A timeout as it was given, in seconds from 0 on; None, and infinity, are for ever."""
     if isinstance(seconds, timedelta):
         seconds = seconds.total_seconds()
-    return max(0, round(min(seconds, 1e12) * 1000))
+    if seconds is None or seconds == math.inf:
+        return None
+    if math.isnan(seconds):
+        raise InvalidError("a timeout is a number of seconds, or None for ever, not nan")
+    return min(max(0.0, seconds), 1e9)
+
+
+def milliseconds(seconds: float | timedelta | None) -> int:
+    """A timeout in seconds as the library has it."""
+    limit = time_limit(seconds)
+    return _heroq.HEROQ_FOREVER if limit is None else round(limit * 1000)

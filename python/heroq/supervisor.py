@@ -93,7 +93,7 @@ class Supervisor(Closing):
         JobFailed has the job's error. For a limit of the run itself make the Job, with its own timeout, first.
         """
         made = _job(script, script_type, job)
-        end = None if timeout is None else time.monotonic() + timeout
+        end = _end(timeout)
         try:
             return _heroq.heroq_supervisor_run_job_and_await_result(
                 self._handle, made._handle, options.milliseconds(timeout)
@@ -105,7 +105,7 @@ class Supervisor(Closing):
 
     def await_result(self, job: Job | str, *, timeout: float | None = None) -> bytes:
         """The same for a job that was started before."""
-        return self._await(id_of(job), None if timeout is None else time.monotonic() + timeout)
+        return self._await(id_of(job), _end(timeout))
 
     def _await(self, job_id: str, end: float | None) -> bytes:
         while True:
@@ -146,7 +146,7 @@ class Supervisor(Closing):
 
         What is there already comes first. A job that is tried again begins anew.
         """
-        end = None if timeout is None else time.monotonic() + timeout
+        end = _end(timeout)
         cursor, ended = "", 0
         while not ended:
             left = STREAM_SLICE if end is None else min(STREAM_SLICE, end - time.monotonic())
@@ -183,6 +183,11 @@ class Supervisor(Closing):
     def requeue_job(self, job: Job | str, **opts: options.Value | None) -> None:
         """Runs a job that has ended again, in the queue it had, else in that of the options type, group, instance."""
         _heroq.heroq_supervisor_requeue_job(self._handle, id_of(job), options.handle(opts))
+
+
+def _end(timeout: float | None) -> float | None:
+    limit = options.time_limit(timeout)
+    return None if limit is None else time.monotonic() + limit
 
 
 def _job(script: Data | Job, script_type: str | None, keywords: dict[str, Any]) -> Job:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from . import _heroq
+from .options import time_limit
 
 #: the longest time that Python's signal handlers wait, in ms
 SLICE_MS = 200
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 def wait_for(take: Callable[[], T | None], fd: Callable[[], int], timeout: float | None) -> T | None:
     """What `take` answers once it answers something; None when `timeout` seconds (None: for ever) are over."""
+    timeout = time_limit(timeout)
     found = take()
     if found is not None or timeout == 0:
         return found

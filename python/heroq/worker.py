@@ -31,6 +31,8 @@ USELESS = 2
 def load(target: str) -> list[Handler[[Job], Any]]:
     """The handlers of "module", "module:name,name" or "file.py[:name]"."""
     place, _, names = target.partition(":")
+    if not place:
+        raise InvalidError("a worker needs a file.py or a module")
     module = _load_file(place) if place.endswith(".py") else _load_module(place)
     if names:
         missing = [name for name in names.split(",") if not isinstance(getattr(module, name, None), Handler)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import subprocess
@@ -48,11 +49,28 @@ def refused(done: subprocess.CompletedProcess[str], code: int) -> None:
         (lambda: heroq.Job("x", "osis", id=""), "HEROQ_E_INVALID"),
         (lambda: heroq.Job("x", "osis", retires=3), "HEROQ_E_OPTION"),
         (lambda: heroq.Job("x", "osis", timeout="soon"), "HEROQ_E_OPTION"),
+        (lambda: heroq.Job("x", "osis", timeout=math.inf), "HEROQ_E_OPTION"),
+        (lambda: heroq.Job("x", "osis", timeout=math.nan), "HEROQ_E_OPTION"),
+        (lambda: heroq.Job("x", "osis", lease=3), "HEROQ_E_OPTION"),
+        (lambda: heroq.Job("x", "osis", prerequisites=[""]), "HEROQ_E_INVALID"),
+        (lambda: heroq.Job("x", "osis", fields={"hq_token": "1"}), "HEROQ_E_INVALID"),
+        (lambda: heroq.Job("x", "\udcff"), "HEROQ_E_INVALID"),
+        (lambda: heroq.Job("\udcff", "osis"), "HEROQ_E_INVALID"),
+        (lambda: heroq.Job("x", "a\0b"), "HEROQ_E_INVALID"),
+        (lambda: heroq.Job.from_json(""), "HEROQ_E_JSON"),
+        (lambda: heroq.Job.from_json("[]"), "HEROQ_E_JSON"),
+        (lambda: heroq.Job.from_json('{"script": "x", "script_type": "a b"}'), "HEROQ_E_INVALID"),
+        (lambda: heroq.keys.job_hash(""), "HEROQ_E_INVALID"),
+        (lambda: heroq.keys.work_group("osis", ""), "HEROQ_E_INVALID"),
+        (lambda: heroq.keys.parse("hero:job:"), "HEROQ_E_INVALID"),
         (lambda: heroq.Job.from_json("{"), "HEROQ_E_JSON"),
         (lambda: heroq.Job("x", "osis", fields={"env_vars": "A=1"}), "HEROQ_E_JSON"),
         (lambda: heroq.Client("http://localhost"), "HEROQ_E_INVALID"),
         (lambda: heroq.Client("redis://:" + SECRET + "@localhost:99999"), "HEROQ_E_INVALID"),
         (lambda: heroq.Client("rediss://localhost"), "HEROQ_E_UNSUPPORTED"),
+        (lambda: heroq.Client("redis://localhost?pasword=" + SECRET), "HEROQ_E_OPTION"),
+        (lambda: heroq.Client("redis://localhost", password=SECRET * 400), "HEROQ_E_OPTION"),
+        (lambda: heroq.Client("unix://"), "HEROQ_E_INVALID"),
     ],
 )
 def test_values(call: Callable[[], object], name: str) -> None:
@@ -65,6 +83,61 @@ def test_values(call: Callable[[], object], name: str) -> None:
 def test_a_wrong_option_names_the_nearest() -> None:
     with pytest.raises(heroq.InvalidError, match="retries"):
         heroq.Job("x", "osis", retires=3)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda sup: heroq.Actor(sup.client), "HEROQ_E_INVALID"),
+        (lambda sup: heroq.Actor(sup.client, types=""), "HEROQ_E_INVALID"),
+        (lambda sup: heroq.Actor(sup.client, types=[]), "HEROQ_E_INVALID"),
+        (lambda sup: heroq.Actor(sup.client, types="a,,b"), "HEROQ_E_INVALID"),
+        (lambda sup: heroq.Actor(sup.client, types="a b"), "HEROQ_E_INVALID"),
+        (lambda sup: heroq.Actor(sup.client, types="osis", actor_id=""), "HEROQ_E_INVALID"),
+        (lambda sup: heroq.Actor(sup.client, types="osis", instance="one"), "HEROQ_E_OPTION"),
+        (lambda sup: heroq.Actor(sup.client, types="osis", leese=1), "HEROQ_E_OPTION"),
+        (lambda sup: heroq.run(heroq.actor("a b")(print), server=sup.client), "HEROQ_E_INVALID"),
+        (lambda sup: heroq.Queue("", sup.client), "HEROQ_E_INVALID"),
+        (lambda sup: sup.get_job(""), "HEROQ_E_INVALID"),
+        (lambda sup: sup.await_result("a b"), "HEROQ_E_INVALID"),
+        (lambda sup: sup.await_result("not-there", timeout=math.nan), "HEROQ_E_INVALID"),
+        (lambda sup: sup.await_result("not-there", timeout=math.inf), "HEROQ_E_EXPIRED"),
+        (lambda sup: sup.start_job("not-there", "osis", grup="a"), "HEROQ_E_OPTION"),
+        (lambda sup: sup.submit_many(["x"], ""), "HEROQ_E_INVALID"),
+        (lambda sup: sup.submit_many(["x"], "osis", retires=1), "HEROQ_E_OPTION"),
+        (lambda sup: sup.submit("x"), "HEROQ_E_INVALID"),
+        (lambda sup: list(sup.list_jobs(count=0)), "HEROQ_E_OPTION"),
+    ],
+)
+def test_calls(server: Server, sup: heroq.Supervisor, call: Callable[[heroq.Supervisor], object], name: str) -> None:
+    with pytest.raises(heroq.HeroqError) as caught:
+        call(sup)
+    assert caught.value.name == name
+    assert server.command("DBSIZE") == 0
+
+
+def test_for_ever_is_none_or_infinity(server: Server, sup: heroq.Supervisor) -> None:
+    with heroq.Actor(server.url, types="osis") as actor:
+        threading.Timer(0.2, sup.submit, ("x", "osis")).start()
+        job = actor.take(math.inf)
+        assert job is not None
+        job.finish("done", sync=True)
+        assert sup.await_result(job, timeout=math.inf) == b"done"
+        assert actor.take(-1) is None
+        with pytest.raises(heroq.InvalidError):
+            actor.take(math.nan)
+
+
+def test_no_object_shows_its_secret(new_server: Callable[..., Server]) -> None:
+    url = new_server("--requirepass", SECRET).url
+    assert SECRET in url
+    with (
+        heroq.Supervisor(url) as sup,
+        heroq.Actor(sup.client, types="osis") as actor,
+        heroq.Waiter(sup.client) as waiter,
+    ):
+        things = (sup, sup.client, actor, waiter, sup.client.server_info(), actor.stats(), heroq.examine(sup.client))
+        assert SECRET not in f"{things!r} {[vars(thing) for thing in things[:4]]!r}"
 
 
 def test_wrong_python_types() -> None:
@@ -156,6 +229,27 @@ def test_a_wrong_password(new_server: Callable[..., Server]) -> None:
         (["run", "--type", "nobody", "x", "--timeout", "0.2"], 4),
         (["worker", "not_a_module_here"], 2),
         (["worker", "/not/a/file.py"], 2),
+        (["worker", ""], 2),
+        (["worker", "os"], 2),
+        (["create", "--type", "osis", "--id", "", "x"], 2),
+        (["create", "--type", "osis", "--id", "a b", "x"], 2),
+        (["create", "--type", "osis", "--env", "A", "x"], 2),
+        (["create", "--type", "osis", "-o", "timeout=", "x"], 2),
+        (["create", "--type", os.fsdecode(b"\xff"), "x"], 2),
+        (["show", ""], 2),
+        (["rm", ""], 2),
+        (["rm", "not-there"], 3),
+        (["requeue", "not-there"], 3),
+        (["run", "--type", "nobody", "x", "--timeout", "nan"], 2),
+        (["run", "--type", "nobody", "x", "--timeout", "soon"], 2),
+        (["actor", "--type", "", "--exec", "sh", "--allow-root"], 2),
+        (["actor", "--type", "a b", "--exec", "sh", "--allow-root"], 2),
+        (["actor", "--type", "sh", "--exec", "", "--allow-root"], 2),
+        (["actor", "--type", "sh", "--exec", "'", "--allow-root"], 2),
+        (["actor", "--type", "sh", "--exec", "/not/there", "--allow-root"], 2),
+        (["actor", "--type", "sh", "--exec", "sh", "--user", "nobody-here"], 2),
+        (["ls", "--url", "htp://localhost"], 2),
+        (["ls", "--limit", "-1"], 2),
         (["frobnicate"], 2),
         (["demo", "/not/a/folder"], 2),
     ],

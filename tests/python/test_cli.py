@@ -14,6 +14,7 @@ from pathlib import Path
 
 import heroq
 import pytest
+from heroq import demo
 from support.server import Server, wait_until
 
 from .test_bad_input import cli
@@ -47,6 +48,10 @@ def running(*argv: str, url: str) -> Iterator[subprocess.Popen[str]]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def test_version() -> None:
+    assert cli("--version").stdout == f"heroq {heroq.__version__}\n"
 
 
 def test_create_start_show(server: Server) -> None:
@@ -186,11 +191,42 @@ def test_the_readme_pasted(server: Server, tmp_path: Path, new_server: Callable[
 
 
 def test_demo(tmp_path: Path) -> None:
-    for i in range(20):
+    for i in range(300):
         (tmp_path / f"file {i}").write_text("some words\n" * i)
     (tmp_path / "nothing there").symlink_to(tmp_path / "gone")
     done = cli("demo", str(tmp_path), timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "0 wrong" in done.stdout and "HGETALL hero:job:" in done.stdout
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("jobs ")] == [
+        f"jobs {n}/301" for n in (31, 61, 91, 121, 151, 181, 211, 241, 271, 301)
+    ]
+    table = dict(line.split("\t") for line in lines if "\t" in line)
+    assert (table["jobs"], table["failed"], table["results checked"]) == ("301", "1", "201, 0 wrong")
+    assert int(table["by the actor in C"]) + int(table["by the actor in Python"]) == 300
+    assert int(table["jobs/s"]) > 0 and table["wait p50 / p99"].count(" ms") == 2
+    failed = [line for line in lines if line.startswith("failed: ")]
+    assert len(failed) == 1 and f"No such file or directory: {tmp_path}/nothing there (job " in failed[0]
+    asked = [line.removeprefix("redis> ").split()[0] for line in lines if line.startswith("redis> ")]
+    assert asked == ["KEYS", "LLEN", "LRANGE", "KEYS", "HGETALL", "HGET", "HGET", "LLEN"]
+    assert lines[lines.index(next(line for line in lines if line.endswith(" status"))) + 1] == '"finished"'
+
+
+def test_demo_as_json(tmp_path: Path) -> None:
+    for i in range(20):
+        (tmp_path / f"file {i}").write_text("some words\n" * i)
+    (tmp_path / "nothing there").symlink_to(tmp_path / "gone")
     report = json.loads(cli("demo", str(tmp_path), "--json", timeout=60).stdout)
-    assert report
+    assert (report["jobs"], report["failed"], report["checked"], report["wrong"]) == (21, 1, 21, 0)
+    assert sum(report["by_actor"].values()) == 20
+    assert report["failures"] == {f"{tmp_path}/nothing there": f"No such file or directory: {tmp_path}/nothing there"}
+
+
+def test_demo_finds_what_cannot_be_read(tmp_path: Path) -> None:
+    """As root nothing is unreadable, so the walk is asked about a folder that is gone when it gets there."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").write_text("x")
+    walk = demo.files_below(os.fsencode(tmp_path))
+    found = [next(walk)]
+    (tmp_path / "a").rmdir()
+    assert sorted([*found, *walk]) == [os.fsencode(tmp_path / name) for name in ("a", "b")]
+    assert demo.files_below(os.fsencode(tmp_path / "gone")).__next__() == os.fsencode(tmp_path / "gone")

@@ -6,10 +6,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
 from .. import errors
+from .._heroq import heroq_version_text
 from . import actor, demo, doctor, jobs, queues, worker
 
 #: typer's base of wrong usage, wherever this version of it keeps the class
@@ -29,10 +31,26 @@ app = typer.Typer(
     name="heroq",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="A job system on a Redis or Valkey server.",
     epilog="Exit codes: 0 done, 1 the job failed, 2 wrong usage, 3 not found, 4 not in time, 5 no server or refused, "
     "6 not possible in this state, 7 fault, 130 Ctrl-C.",
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"heroq {heroq_version_text()}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """A job system on a Redis or Valkey server."""
+
+
 for group in (jobs, queues, worker, actor, demo, doctor):
     group.add_to(app)
 

@@ -44,9 +44,13 @@ def actor(
         raise InvalidError("started as root: name a user for the scripts with --user NAME, or say --allow-root")
     limits = Limits(cpu=cpu, file_size=file_size << 20, open_files=open_files, output=output << 20)
     types = tuple(name.strip() for name in script_type.split(","))
+    try:
+        argv = shlex.split(program)
+    except ValueError as error:
+        raise InvalidError(f"--exec {program!r}: {error}") from None
     options: dict[str, Any] = {"timeout": timeout, **common.pairs(option)}
     _log()
-    handler = Handler(Program(shlex.split(program), limits, user), types, options)
+    handler = Handler(Program(argv, limits, user), types, options)
     handler.label = types[0]
     run(handler, server=url, threads=threads, grace=grace)
 
