@@ -63,7 +63,8 @@ static heroq_status check(const char *what, const char *text, size_t longest, bo
   if (!text) return hq_fail(err, HEROQ_E_INVALID, "the %s is NULL", what);
   size_t n = strlen(text), good = 0;
   if (!n || n > longest)
-    return hq_fail(err, HEROQ_E_INVALID, "a %s has 1 to %zu characters, not %zu", what, longest, n);
+    return hq_fail(err, HEROQ_E_INVALID, "%s %s has 1 to %zu characters, not %zu", strchr("aeiou", *what) ? "an" : "a",
+                   what, longest, n);
   while (good < n && allowed(text[good])) good++;
   if (good == n) return HEROQ_OK;
   unsigned char bad = (unsigned char)text[good];

@@ -254,6 +254,22 @@ int64_t hq_option_int(const heroq_options *o, int option) {
   return number;
 }
 
+static bool is_one_of(int option, const int *allowed) {
+  while (*allowed >= 0 && *allowed != option) allowed++;
+  return *allowed >= 0;
+}
+
+heroq_status hq_options_only(const heroq_options *o, const char *what, const int *allowed, heroq_error *err) {
+  char right[128] = "";
+  for (int i = 0; o && i < HQ_OPTION_TOTAL; i++) {
+    if (!o->value[i] || is_one_of(i, allowed)) continue;
+    for (size_t n = 0; *allowed >= 0 && n < sizeof right; allowed++)
+      n += (size_t)snprintf(right + n, sizeof right - n, "%s%s", n ? ", " : "", table[*allowed].name);
+    return hq_fail(err, HEROQ_E_OPTION, "\"%s\" has no effect on %s: it takes %s", table[i].name, what, right);
+  }
+  return HEROQ_OK;
+}
+
 heroq_options *hq_options_merge(const heroq_options *base, const heroq_options *over) {
   heroq_options *o = calloc(1, sizeof *o);
   for (int i = 0; o && i < HQ_OPTION_TOTAL; i++) {

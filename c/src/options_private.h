@@ -77,6 +77,9 @@ enum hq_scope { HQ_SCOPE_CLIENT, HQ_SCOPE_JOB, HQ_SCOPE_ACTOR, HQ_SCOPE_SUPERVIS
  * `scope`: only options of that scope, -1 any. */
 heroq_status hq_option_parse(const char *name, const char *value, int scope, int *option, int64_t *number,
                              heroq_error *err);
+/* Only the options of the list (hq_option, ended by -1) may be set in `o` (NULL allowed); others would have no effect on
+ * `what`, and that is an error. */
+heroq_status hq_options_only(const heroq_options *o, const char *what, const int *allowed, heroq_error *err);
 /* The value in force; `o` NULL: the default. A number for BOOL (0/1), INT, DURATION, SIZE, CHOICE (index). */
 int64_t hq_option_int(const heroq_options *o, int option);
 const char *hq_option_text(const heroq_options *o, int option); /* TEXT, SECRET; "" if none */

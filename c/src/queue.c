@@ -117,6 +117,8 @@ static void add_queue(heroq_record *rows, const char *key, const hq_numbers *n) 
   hq_record_add_child(rows, "", row);
 }
 
+static const int page_options[] = {HQ_OPT_COUNT, -1};
+
 heroq_status heroq_queue_list(heroq_client *client, const heroq_options *options, heroq_record **out, heroq_call *call,
                               heroq_error *err) {
   hq_names names = {0};
@@ -125,6 +127,7 @@ heroq_status heroq_queue_list(heroq_client *client, const heroq_options *options
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "heroq_queue_list: out is NULL");
   *out = NULL;
   heroq_status status = hq_client_enter(client, err);
+  if (status == HEROQ_OK) status = hq_options_only(options, "a page", page_options, err);
   if (status) return status;
   hq_errand e = hq_errand_of(client, call);
   status = hq_find_queues(&e, &names, &whole, err);
@@ -263,6 +266,7 @@ heroq_status heroq_queue_page(heroq_queue *self, const char *what, const char *c
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "heroq_queue_page: out is NULL");
   *out = NULL;
   heroq_status status = enter(self, err);
+  if (status == HEROQ_OK) status = hq_options_only(options, "a page", page_options, err);
   if (status) return status;
   if (!v)
     return hq_fail(err, HEROQ_E_INVALID, "no page \"%s\": there are waiting, in_flight, delayed, dead, actors",

@@ -128,6 +128,14 @@ static heroq_status may_start(const hq_reply *fields, const char *key, const cha
   return HEROQ_OK;
 }
 
+heroq_status hq_supervisor_check_place(const char *script_type, const heroq_options *o, heroq_error *err) {
+  heroq_bytes *key = NULL;
+  heroq_status status = heroq_key_actor_queue(script_type ? script_type : "any", hq_option_text(o, HQ_OPT_GROUP),
+                                              hq_option_text(o, HQ_OPT_INSTANCE), &key, err);
+  heroq_bytes_free(key);
+  return status;
+}
+
 /* The queue of a type and of the options' group and instance. */
 static heroq_status start_in_queue(const char *script_type, const heroq_options *o, hq_start *s, heroq_error *err) {
   heroq_bytes *key = NULL;
@@ -159,8 +167,11 @@ static heroq_status push_one(heroq_supervisor *self, const char *job_id, const c
 
 heroq_status heroq_supervisor_start_job(heroq_supervisor *self, const char *job_id, const char *script_type,
                                         const heroq_options *options, heroq_call *call, heroq_error *err) {
+  static const int allowed[] = {HQ_OPT_GROUP, HQ_OPT_INSTANCE, HQ_OPT_DELAY, HQ_OPT_AT, HQ_OPT_URGENT, -1};
   hq_buf key = {0};
-  heroq_status status = hq_supervisor_enter_id(self, job_id, &key, err);
+  heroq_status status = hq_options_only(options, "start_job", allowed, err);
+  if (status == HEROQ_OK) status = hq_supervisor_check_place(script_type, options, err);
+  if (status == HEROQ_OK) status = hq_supervisor_enter_id(self, job_id, &key, err);
   if (status) return status;
   hq_batch b;
   hq_batch_init(&b);

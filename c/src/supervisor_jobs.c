@@ -158,11 +158,20 @@ static heroq_status list_pages(listing *l, heroq_record **out, heroq_error *err)
   return hq_record_finish(page, out, err);
 }
 
+/* A filter that can match nothing is a mistake. */
+static heroq_status check_filters(const heroq_options *o, heroq_error *err) {
+  static const int allowed[] = {HQ_OPT_COUNT, HQ_OPT_STATUS, HQ_OPT_TYPE, -1};
+  const char *type = hq_option_text(o, HQ_OPT_TYPE);
+  heroq_status status = hq_options_only(o, "list_jobs", allowed, err);
+  return status == HEROQ_OK && *type ? heroq_key_check_name(type, err) : status;
+}
+
 heroq_status heroq_supervisor_list_jobs(heroq_supervisor *self, const char *cursor, const heroq_options *options,
                                         heroq_record **out, heroq_call *call, heroq_error *err) {
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "heroq_supervisor_list_jobs: out is NULL");
   *out = NULL;
   heroq_status status = hq_supervisor_enter(self, err);
+  if (status == HEROQ_OK) status = check_filters(options, err);
   if (status) return status;
   heroq_options *o = hq_options_merge(self->options, options);
   if (!o) return hq_fail_nomem(err);
@@ -390,10 +399,15 @@ static heroq_status push_again(heroq_supervisor *self, hq_slice id, const hq_qke
 
 heroq_status heroq_supervisor_requeue_job(heroq_supervisor *self, const char *job_id, const heroq_options *options,
                                           heroq_call *call, heroq_error *err) {
+  static const int allowed[] = {HQ_OPT_TYPE, HQ_OPT_GROUP, HQ_OPT_INSTANCE, -1};
   hq_buf key = {0};
   hq_batch b;
   hq_qkeys q;
-  heroq_status status = hq_supervisor_enter_id(self, job_id, &key, err);
+  /* before the hash is changed: what is refused afterwards would leave the job in no queue */
+  const char *named = hq_option_text(options, HQ_OPT_TYPE);
+  heroq_status status = hq_options_only(options, "requeue_job", allowed, err);
+  if (status == HEROQ_OK) status = hq_supervisor_check_place(*named ? named : NULL, options, err);
+  if (status == HEROQ_OK) status = hq_supervisor_enter_id(self, job_id, &key, err);
   if (status) return status;
   hq_batch_init(&b);
   hq_put_requeue(&b, hq_buf_cstr(&key));
@@ -402,7 +416,7 @@ heroq_status heroq_supervisor_requeue_job(heroq_supervisor *self, const char *jo
     const hq_reply *r = hq_batch_reply(&b, 0);
     int64_t verdict = hq_reply_int(hq_reply_at(r, 0), -2);
     if (verdict == 0)
-      status = hq_fail(err, HEROQ_E_BUSY, "%s is queued or runs", hq_buf_cstr(&key));
+      status = hq_fail(err, HEROQ_E_BUSY, "%s has not ended", hq_buf_cstr(&key));
     else if (verdict != 1)
       status = hq_fail(err, HEROQ_E_NOT_FOUND, "%s is not there, or has no script", hq_buf_cstr(&key));
     else if ((status = requeue_target(r, options, hq_buf_cstr(&key), &q, err)) == HEROQ_OK) {

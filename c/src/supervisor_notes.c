@@ -22,8 +22,10 @@ typedef struct reading {
 } reading;
 
 static heroq_status begin(reading *r, const heroq_options *options, heroq_error *err) {
+  static const int allowed[] = {HQ_OPT_COUNT, -1};
   hq_batch_init(&r->b);
-  heroq_status status = hq_supervisor_enter_id(r->self, r->job_id, &r->job_key, err);
+  heroq_status status = hq_options_only(options, "a page", allowed, err);
+  if (status == HEROQ_OK) status = hq_supervisor_enter_id(r->self, r->job_id, &r->job_key, err);
   heroq_options *o = status ? NULL : hq_options_merge(r->self->options, options);
   if (status == HEROQ_OK && !o) status = hq_fail_nomem(err);
   if (o) r->count = hq_option_int(o, HQ_OPT_COUNT);

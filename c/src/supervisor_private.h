@@ -25,4 +25,6 @@ struct heroq_supervisor {
 heroq_status hq_supervisor_enter(const heroq_supervisor *s, heroq_error *err);
 /* Enters and checks an id that comes from the caller; *key = its job hash. */
 heroq_status hq_supervisor_enter_id(const heroq_supervisor *s, const char *job_id, hq_buf *key, heroq_error *err);
+/* Checks a type (NULL allowed) and the options' group and instance before anything is sent. */
+heroq_status hq_supervisor_check_place(const char *script_type, const heroq_options *o, heroq_error *err);
 #endif

@@ -125,7 +125,30 @@ static void start_refuses_what_cannot_start(void **state) {
   test_assert_text(&err, "prerequisites");
   assert_status(HEROQ_E_INVALID, heroq_supervisor_start_job(sup, "a b", "osis", NULL, NULL, &err), &err);
   assert_status(HEROQ_E_INVALID, heroq_supervisor_start_job(sup, "b", "o:s", NULL, NULL, &err), &err);
+  assert_status(HEROQ_E_INVALID, heroq_supervisor_start_job(sup, "b", "", NULL, NULL, &err), &err);
   assert_int_equal(llen(Q), 1);
+}
+
+static heroq_options *option(const char *name, const char *value) {
+  heroq_options *o;
+  assert_ok(heroq_options_new(&o, &err), &err);
+  assert_ok(heroq_options_set(o, name, value, &err), &err);
+  return o;
+}
+
+static void options_without_effect_are_refused(void **state) {
+  (void)state;
+  heroq_record *page;
+  heroq_options *retries = option("retries", "3");
+  test_redis_do(server, "HSET", "hero:job:a", "script", "x", "script_type", "osis", "status", "finished", NULL);
+  assert_status(HEROQ_E_OPTION, heroq_supervisor_start_job(sup, "b", "osis", retries, NULL, &err), &err);
+  test_assert_text(&err, "\"retries\" has no effect on start_job: it takes group, instance, delay, at, urgent");
+  assert_status(HEROQ_E_OPTION, heroq_supervisor_requeue_job(sup, "a", retries, NULL, &err), &err);
+  assert_status(HEROQ_E_OPTION, heroq_supervisor_list_jobs(sup, NULL, retries, &page, NULL, &err), &err);
+  assert_status(HEROQ_E_OPTION, heroq_supervisor_get_logs(sup, "a", 0, retries, &page, NULL, &err), &err);
+  assert_status(HEROQ_E_OPTION, heroq_queue_list(client, retries, &page, NULL, &err), &err);
+  heroq_options_free(retries);
+  assert_field("a", "status", "finished");
 }
 
 /* ---- submit ---- */
@@ -443,6 +466,9 @@ static void lists_jobs_page_by_page(void **state) {
   heroq_record_free(rows);
   heroq_record_free(page);
   assert_status(HEROQ_E_INVALID, heroq_supervisor_list_jobs(sup, "x", NULL, &page, NULL, &err), &err);
+  heroq_options *o = option("type", "a b");
+  assert_status(HEROQ_E_INVALID, heroq_supervisor_list_jobs(sup, NULL, o, &page, NULL, &err), &err);
+  heroq_options_free(o);
 }
 
 /* ---- stop ---- */
@@ -572,6 +598,20 @@ static void requeue_runs_it_again_where_it_was(void **state) {
   heroq_options_free(o);
 }
 
+/* What REQUEUE has changed nobody would queue. */
+static void requeue_into_an_ill_named_queue_changes_nothing(void **state) {
+  (void)state;
+  test_redis_do(server, "HSET", "hero:job:a", "script", "x", "status", "finished", "output", "kept", NULL);
+  static const char *const ill[][2] = {{"type", "a b"}, {"group", "g:1"}, {"instance", "one"}};
+  for (size_t i = 0; i < sizeof ill / sizeof *ill; i++) {
+    heroq_options *o = option(ill[i][0], ill[i][1]);
+    assert_status(HEROQ_E_INVALID, heroq_supervisor_requeue_job(sup, "a", o, NULL, &err), &err);
+    heroq_options_free(o);
+    assert_field("a", "status", "finished");
+    assert_field("a", "output", "kept");
+  }
+}
+
 static void nonsense_is_refused(void **state) {
   heroq_supervisor *s;
   heroq_record *r;
@@ -605,6 +645,7 @@ int main(void) {
       T(start_pushes_the_id),
       T(start_knows_group_instance_and_time),
       T(start_refuses_what_cannot_start),
+      T(options_without_effect_are_refused),
       T(a_repeat_with_the_same_handle_is_safe),
       T(a_given_id_is_guarded),
       T(delay_and_urgent_decide_where_it_goes),
@@ -620,6 +661,7 @@ int main(void) {
       T(stop_depends_on_where_the_job_is),
       T(delete_leaves_a_tombstone),
       T(requeue_runs_it_again_where_it_was),
+      T(requeue_into_an_ill_named_queue_changes_nothing),
       T(nonsense_is_refused),
   };
   return cmocka_run_group_tests(tests, start_server, stop_server);

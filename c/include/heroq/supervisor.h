@@ -78,7 +78,7 @@ HEROQ_API heroq_status heroq_supervisor_stop_job(heroq_supervisor *self, const c
 HEROQ_API heroq_status heroq_supervisor_delete_job(heroq_supervisor *self, const char *job_id, heroq_call *call,
                                                    heroq_error *err);
 /** Runs a terminal job again, in the queue it had, else in the one of `options` (type, group, instance). HEROQ_E_BUSY
- *  if it is queued or runs. */
+ *  if it runs. One that is queued is queued once more, and still runs once. */
 HEROQ_API heroq_status heroq_supervisor_requeue_job(heroq_supervisor *self, const char *job_id,
                                                     const heroq_options *options, heroq_call *call, heroq_error *err);
 
