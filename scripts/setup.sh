@@ -6,6 +6,7 @@
 #   scripts/setup.sh lint             what .ci/run needs besides: clang, clang-format
 #   scripts/setup.sh python           the virtual environment build/venv with this tree's package in it
 #   scripts/setup.sh python-test      the same with what the Python tests need
+#   scripts/setup.sh bench            the job libraries that the benchmark compares with, each apart in build/peers/<name>
 #
 # HEROQ_SANITIZE=address,undefined builds the Python package with these sanitizers, into an environment of its own.
 set -euo pipefail
@@ -121,7 +122,51 @@ setup_python() {
   fi
 }
 
-[ $# -gt 0 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 64; }
+# install_peer HOW NAME FILE... : runs HOW for build/peers/NAME, unless it was installed from the same files. What fails is
+# not an error: the benchmark prints the peer as missing, with the reason in build/peers/NAME.missing.
+install_peer() {
+  local how=$1 name=$2 folder=build/peers/$2 sum
+  shift 2
+  sum=$(sha256sum "$@")
+  [ "$(cat "$folder/.sum" 2>/dev/null)" != "$sum" ] || return 0
+  echo "setup: installing $name for the benchmark"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  if "$how" "$folder" "$@" >"$folder.log" 2>&1; then
+    echo "$sum" >"$folder/.sum"
+    rm -f "$folder.missing"
+  else
+    { grep -im1 error "$folder.log" || tail -n1 "$folder.log"; } >"$folder.missing"
+    echo "setup: $name cannot be installed: $(cat "$folder.missing")"
+  fi
+}
+
+# Environments of their own: the peers need different versions of the same packages.
+peer_from_pypi() {
+  python3 -m venv "$1" &&
+    "$1/bin/python" -m pip --disable-pip-version-check --quiet --retries 2 install -r "$2"
+}
+
+peer_from_npm() {
+  { command -v npm || need nodejs npm; } && cp "$2" "$1" &&
+    npm --prefix "$1" install --no-package-lock --no-audit --no-fund
+}
+
+peer_from_go() {
+  { command -v go || need golang-go; } && cp "${@:2}" "$1" && (cd "$1" && go build -mod=mod -o peer .)
+}
+
+setup_bench() {
+  local file name peers=tests/bench/peers
+  for file in "$peers"/*.txt; do
+    name=${file##*/}
+    install_peer peer_from_pypi "${name%.txt}" "$file"
+  done
+  install_peer peer_from_npm bullmq $peers/bullmq/package.json
+  install_peer peer_from_go asynq $peers/asynq/go.mod $peers/asynq/main.go
+}
+
+[ $# -gt 0 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 64; }
 for what in "$@"; do
   case $what in
     build) setup_build ;;
@@ -129,8 +174,9 @@ for what in "$@"; do
     lint) setup_lint ;;
     python) setup_python "" ;;
     python-test) setup_python test ;;
+    bench) setup_bench ;;
     *)
-      echo "setup: there are build, test, lint, python and python-test, not \"$what\"" >&2
+      echo "setup: there are build, test, lint, python, python-test and bench, not \"$what\"" >&2
       exit 64
       ;;
   esac

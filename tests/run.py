@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -58,7 +59,7 @@ TIERS = {
     "abi": Tier("exported symbols, headers, SWIG in eight languages", ("abi",), sanitized=False),
     "python": Tier("the Python package", ("python",), both=True),
     "guard": Tier("instructions of the hot paths against committed figures", ("guard",), sanitized=False),
-    "bench": Tier("benchmarks; by name only", ("bench",), sanitized=False, default=False),
+    "bench": Tier("heroq and its peers side by side; by name only", ("bench",), sanitized=False, default=False),
     "soak": Tier("all faults at random, nothing may grow; by name only", ("soak",), sanitized=False, default=False),
 }
 
@@ -183,7 +184,7 @@ class Run:
     def run(self, tiers: Sequence[str]) -> None:
         shutil.rmtree(self.reports, ignore_errors=True)
         self.reports.mkdir(parents=True)
-        self.setup("test", "python-test") if tiers != ["unit"] else self.setup("test")
+        self.setup("test", *(() if tiers == ["unit"] else ("python-test",)), *(("bench",) if "bench" in tiers else ()))
         self.build_c()
         for tier in tiers:
             one = TIERS[tier]
@@ -247,6 +248,10 @@ def main() -> int:
         help="how the C code is built; default: release for bench, else debug",
     )
     parser.add_argument("--seconds", type=int, help="of the soak; default: HEROQ_SOAK_SECONDS, else 600")
+    parser.add_argument("--peers", metavar="A,B", help="of bench: only these; default: all")
+    parser.add_argument("--quick", action="store_true", help="bench: few jobs, one round; whether all of it runs")
+    parser.add_argument("--rounds", type=int, help="of bench; default: 3")
+    parser.add_argument("--out", type=Path, help="bench: folder of the tables and plots; default: build/bench/<server>")
     arguments = parser.parse_args()
     unknown = [tier for tier in arguments.tiers if tier not in TIERS]
     if unknown:
@@ -257,6 +262,10 @@ def main() -> int:
 
     if arguments.seconds:
         os.environ["HEROQ_SOAK_SECONDS"] = str(arguments.seconds)
+    of_bench = [f"--{name}={getattr(arguments, name)}" for name in ("peers", "rounds") if getattr(arguments, name)]
+    of_bench += ["--quick"] if arguments.quick else []
+    of_bench += [f"--out={arguments.out.absolute()}"] if arguments.out else []
+    os.environ["HEROQ_BENCH_ARGUMENTS"] = shlex.join(of_bench)
     preset = arguments.preset or ("release" if tiers == ["bench"] else "debug")
 
     adopt_orphans()

@@ -1,67 +1,50 @@
 """The Python half of the benchmark: actor.py URL WHAT N.
 
-Prints "seconds own-CPU-seconds [p50-ms p99-ms]", as bench.c does.
+Prints "seconds own-CPU-seconds [p50-ms p99-ms]", as bench.c does. serve-reliable and serve-canonical answer until they
+are killed, and count their jobs in $BENCH_TICKS, if there is such a folder.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
 import heroq
+from heroq import bench
 
-ARGUMENT = b"x" * 100
-
-
-def bulk(url: str, n: int) -> None:
-    with heroq.Supervisor(url) as supervisor:
-        supervisor.submit_many([ARGUMENT] * n, script_type="bench")
+TYPE = "bench"
 
 
-def single(url: str, n: int) -> None:
-    with heroq.Supervisor(url) as supervisor:
-        for _ in range(n):
-            supervisor.submit(ARGUMENT, script_type="single")
-
-
-def drain(url: str, n: int, delivery: str) -> None:
-    with heroq.Actor(url, actor_id="bench_py", types=["bench"], delivery=delivery) as actor:
-        for _ in range(n):
-            job = actor.take(timeout=10)
-            assert job is not None
-            job.finish(b"done")
-
-
-def round_trips(url: str, n: int) -> list[float]:
-    took = []
-    with heroq.Supervisor(url) as supervisor:
-        for _ in range(n):
-            start = time.perf_counter()
-            supervisor.run_job_and_await_result(ARGUMENT, script_type="echo", timeout=10)
-            took.append(time.perf_counter() - start)
-    return sorted(took)
-
-
-def serve(url: str) -> None:
-    with heroq.Actor(url, actor_id="bench_echo", types=["echo"]) as actor:
-        for job in actor:
-            job.finish(job.script)
+def actor(url: str, delivery: str) -> heroq.Actor:
+    return heroq.Actor(url, actor_id="bench_py", types=TYPE, delivery=delivery or "reliable")
 
 
 def main() -> None:
     url, what, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    what, _, delivery = what.partition("-")
+    took: list[float] = []
     start, cpu = time.perf_counter(), time.process_time()
-    if what == "roundtrip":
-        took = round_trips(url, n)
-        print(f"0 0 {took[n // 2] * 1e3:.4f} {took[int(n * 0.99)] * 1e3:.4f}")
-        return
     if what == "serve":
-        serve(url)
-    elif what.startswith("drain"):
-        drain(url, n, "canonical" if what == "drain-canonical" else "reliable")
+        tick = None
+        if os.environ.get("BENCH_TICKS"):
+            from ticks import tick
+        with actor(url, delivery) as one:
+            bench.serve(one, tick)
+    elif what == "drain":
+        with actor(url, delivery) as one:
+            bench.drain(one, n)
     else:
-        {"bulk": bulk, "single": single}[what](url, n)
-    print(f"{time.perf_counter() - start:.6f} {time.process_time() - cpu:.6f}")
+        with heroq.Supervisor(url) as supervisor:
+            if what == "roundtrip":
+                took = bench.round_trips(supervisor, TYPE, n)
+            else:
+                if what == "single":
+                    bench.single(supervisor, TYPE, 1)  # connects
+                start, cpu = time.perf_counter(), time.process_time()
+                {"bulk": bench.bulk, "single": bench.single}[what](supervisor, TYPE, n)
+    more = "".join(f" {bench.percentile(took, share) * 1e3:.4f}" for share in (0.5, 0.99) if took)
+    print(f"{time.perf_counter() - start:.6f} {time.process_time() - cpu:.6f}{more}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Measures heroq from C and from Python on one private server, each row the median of some rounds, and prints a table.
+"""Measures heroq and its peers in one run on one private server, by turns, and writes tables and plots.
 
-bench.py [--jobs N] [--rounds R] [--server redis|valkey]    by hand; `tests/run.sh bench` runs it too
+bench.py [--peers a,b] [--quick] [--rounds R] [--server redis|valkey] [--out FOLDER]   `tests/run.sh bench` runs it too
 
-Rows marked "bare" are hiredis alone with the same commands and no promise: the limit of the same run. Rates depend on
-the machine and on what else it does: compare rows of one run.
+Every peer does the same: a job with an argument of 100 bytes that does nothing, its result stored where the peer stores
+results. Compare rows of one run: rates depend on the machine and on what else it does.
 """
 
 from __future__ import annotations
@@ -11,119 +11,350 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import resource
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
+import limit  # noqa: E402
+import peers  # noqa: E402
+import processes  # noqa: E402
+import report  # noqa: E402
+from peers import ROOT, Peer  # noqa: E402
 from support.server import Server  # noqa: E402
 
-C_PROGRAM = Path(os.environ.get("HEROQ_BUILD_DIR", ROOT / "build" / "release")) / "tests" / "bench"
-PYTHON_PROGRAM = Path(__file__).with_name("actor.py")
+PATIENCE = 60.0  # seconds for a first job, and for all beyond what the trial foretells
+DRIVER_SECONDS = 180.0
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How long the parts of a measurement are to last, in seconds, and how often they are repeated."""
+
+    rounds: int
+    enqueue: float
+    drain: float
+    round_trip: float
+    trial: float
+
+
+FULL = Size(rounds=3, enqueue=1.0, drain=1.5, round_trip=1.5, trial=0.15)
+QUICK = Size(rounds=1, enqueue=0.1, drain=0.2, round_trip=0.1, trial=0.02)
+
+
+@dataclass
+class Plan:
+    """How many jobs a peer gets, from its trial."""
+
+    bulk: int
+    single: int
+    drain: int
+    round_trips: int
+
+
+def bounded(rate: float, seconds: float, least: int, most: int) -> int:
+    return max(least, min(most, int(rate * seconds)))
 
 
 class Bench:
-    def __init__(self, server: Server, jobs: int, rounds: int) -> None:
-        self.server, self.jobs, self.rounds = server, jobs, rounds
-        self.rows: list[str] = []
+    def __init__(self, server: Server, size: Size, folder: Path) -> None:
+        self.server, self.size, self.folder = server, size, folder
+        self._folders = 0
 
-    def command(self, language: str, what: str, n: int) -> list[str]:
-        if language == "Python":
-            return [sys.executable, str(PYTHON_PROGRAM), self.server.url, what, str(n)]
-        return [str(C_PROGRAM), self.server.url, str(self.server.port), what, str(n)]
+    # ---- parts ----
 
-    def once(self, language: str, what: str, n: int) -> list[float]:
-        done = subprocess.run(self.command(language, what, n), check=True, capture_output=True, text=True, timeout=300)
+    def _filled_in(self, argv: Sequence[str]) -> list[str]:
+        return [a.replace("{url}", self.server.url).replace("{port}", str(self.server.port)) for a in argv]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {"BENCH_URL": self.server.url, "NODE_PATH": str(peers.INSTALLED / "bullmq" / "node_modules")}
+
+    def drive(self, peer: Peer, what: str, n: int) -> list[float]:
+        done = subprocess.run(
+            self._filled_in(peer.driver_command(what, n)),
+            env={**os.environ, **self._environment},
+            cwd=Path(__file__).parent,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DRIVER_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            last = done.stderr.strip().splitlines()[-1:]
+            raise RuntimeError(f"{what}: exit status {done.returncode}: {''.join(last)}")
         return [float(x) for x in done.stdout.split()]
 
     @contextmanager
-    def serving(self, language: str, what: str):  # type: ignore[no-untyped-def]
-        process = subprocess.Popen(self.command(language, what, 1))
-        try:
-            yield
-        finally:
-            process.kill()
-            process.wait()
+    def workers(self, peer: Peer, count: int) -> Iterator[list[processes.Worker]]:
+        with ExitStack() as stack:
+            started = []
+            for _ in range(count):
+                self._folders += 1
+                ticks = self.folder / f"ticks-{self._folders}"
+                ticks.mkdir()
+                log = self.folder / f"{peer.name.replace(' ', '-')}.log"
+                argv = self._filled_in(peer.worker)
+                one = processes.Worker(argv, self._environment, ticks, Path(__file__).parent, log)
+                stack.callback(shutil.rmtree, ticks)
+                stack.callback(one.end)
+                started.append(one)
+            yield started
 
     def server_cpu(self) -> float:
-        info = str(self.server.cli("INFO", "cpu"))
-        values = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
-        return float(values["used_cpu_user"]) + float(values["used_cpu_sys"])
+        return processes.cpu_seconds([self.server.pid])
 
-    def fill(self) -> None:
-        self.server.cli("FLUSHALL")
-        self.once("C", "bulk", self.jobs)
+    def empty(self) -> None:
+        self.server.command("FLUSHALL")
 
-    def rate(self, name: str, language: str, what: str, n: int, prepare: Callable[[], object]) -> None:
-        rates, own, server = [], [], []
-        for _ in range(self.rounds):
-            prepare()
-            before = self.server_cpu()
-            seconds, cpu = self.once(language, what, n)[:2]
-            rates.append(n / seconds)
-            own.append(cpu / n * 1e6)
-            server.append((self.server_cpu() - before) / n * 1e6)
-        middle = statistics.median
-        self.row(name, language, f"{middle(rates):>10,.0f} /s", f"{middle(own):6.1f} / {middle(server):5.1f} ms")
+    # ---- measurements ----
 
-    def round_trip(self, name: str, language: str, what: str, n: int, actor: AbstractContextManager[object]) -> None:
-        self.server.cli("FLUSHALL")
-        with actor:
-            self.once(language, what, 50)
-            results = [self.once(language, what, n) for _ in range(self.rounds)]
-        p50, p99 = (statistics.median(r[i] for r in results) for i in (2, 3))
-        self.row(name, language, f"{p50:.3f} / {p99:.3f} ms", "")
+    def enqueue(self, peer: Peer, what: str, n: int) -> Figures:
+        self.empty()
+        before = self.server_cpu()
+        seconds, cpu = self.drive(peer, what, n)[:2]
+        return {
+            "rate": n / seconds,
+            "client_cpu": cpu / n * 1e6,
+            "server_cpu": (self.server_cpu() - before) / n * 1e6,
+        }
 
-    def row(self, *cells: str) -> None:
-        line = f"{cells[0]:<34}{cells[1]:<8}{cells[2]:>18}   {cells[3]}".rstrip()
-        self.rows.append(line)
-        print(line, flush=True)
+    def drain(self, peer: Peer, n: int, count: int = 1) -> Figures:
+        """Of n jobs, or more if those are done before it is seen that they are begun."""
+        for more in (1, 4, 16, 64):
+            if figures := self.drain_once(peer, n * more, count):
+                return figures
+        raise RuntimeError(f"{n * more} jobs were done before it was seen that they were begun")
 
-    def run(self) -> None:
-        few = max(1000, self.jobs // 10)
-        flush = lambda: self.server.cli("FLUSHALL")  # noqa: E731
-        self.row("what", "from", "result", "CPU per 1000 jobs: own / server")
-        for language in ("C", "Python"):
-            self.rate("bulk enqueue", language, "bulk", self.jobs, flush)
-        self.rate("enqueue one by one, bare", "C", "raw-single", few, flush)
-        for language in ("C", "Python"):
-            self.rate("enqueue one by one", language, "single", few, flush)
-        for delivery in ("", "-canonical"):
-            for language in ("C", "Python"):
-                name = "drain, canonical" if delivery else "drain, reliable"
-                self.rate(name, language, "drain" + delivery, self.jobs, self.fill)
-        self.round_trip("round trip p50 / p99, bare", "C", "raw-roundtrip", few, self.serving("C", "raw-serve"))
-        for language in ("C", "Python"):
-            self.round_trip(
-                "round trip p50 / p99, actor in " + language,
-                language,
-                "roundtrip",
-                few,
-                self.serving(language, "serve"),
-            )
+    def drain_once(self, peer: Peer, n: int, count: int = 1) -> Figures | None:
+        """From the moment each of the workers has done a job, so that no start is counted, to the last job.
 
+        None if there was nothing left to measure at that moment.
+        """
+        self.empty()
+        self.drive(peer, "bulk", n)
+        with self.workers(peer, count) as workers:
+            self._wait_for_first(workers, n)
+            pids = [pid for one in workers for pid in one.pids()]
+            done, start = sum(one.jobs for one in workers), time.perf_counter()
+            own, server = processes.cpu_seconds(pids), self.server_cpu()
+            end = start + PATIENCE + 10 * self.size.drain
+            while sum(one.jobs for one in workers) < n:
+                if time.perf_counter() > end:
+                    raise RuntimeError(f"{sum(one.jobs for one in workers)} of {n} jobs were done")
+                time.sleep(0.002)
+            seconds, jobs = time.perf_counter() - start, n - done
+            own, server = processes.cpu_seconds(pids) - own, self.server_cpu() - server
+            resident, shared = processes.memory(pids)
+        if jobs <= 0:
+            return None
+        return {
+            "rate": jobs / seconds,
+            "seconds": seconds,
+            "jobs": jobs,
+            "worker_cpu": own / jobs * 1e6,
+            "server_cpu": server / jobs * 1e6,
+            "rss": resident,
+            "pss": shared,
+        }
 
-def main(argv: Sequence[str] | None = None) -> list[str]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--server", default=os.environ.get("HEROQ_TEST_SERVER_KIND", "redis"))
-    arguments = parser.parse_args(argv)
-    with Server(kind=arguments.server) as server:
-        load = os.getloadavg()[0]
-        print(
-            f"{time.strftime('%Y-%m-%d')}, {server.kind}, {os.cpu_count()} cores, {platform.machine()}, "
-            f"load {load:.1f}, {arguments.jobs} jobs, median of {arguments.rounds}"
+    @staticmethod
+    def _wait_for_first(workers: Sequence[processes.Worker], n: int) -> None:
+        """Of each worker; some of them may have done all n jobs before another was there."""
+        end = time.perf_counter() + PATIENCE
+        while not all(counts := [one.jobs for one in workers]) and sum(counts) < n:
+            for one in workers:
+                one.must_live()
+            if time.perf_counter() > end:
+                raise RuntimeError(f"no job was done in {PATIENCE:.0f} s")
+            time.sleep(0.0005)
+
+    def latency(self, peer: Peer, n: int) -> Figures:
+        """A worker's start with one job that waits; then one job after another, each awaited; then its memory."""
+        self.empty()
+        self.drive(peer, "bulk", 1)
+        with self.workers(peer, 1) as [worker]:
+            self._wait_for_first([worker], 1)
+            start = time.perf_counter() - worker.started
+            p50, p99 = self.drive(peer, "roundtrip", n)[2:]
+            resident, shared = processes.memory(worker.pids())
+        return {"start": start, "p50": p50, "p99": p99, "rss": resident, "pss": shared}
+
+    # ---- rounds ----
+
+    def trial(self, peer: Peer) -> Plan:
+        size = self.size
+        n, most = 100, 400_000
+        single = self.enqueue(peer, "single", n)["rate"]
+        drained = None
+        while n < most and not (drained and drained["seconds"] >= size.trial):
+            bulk = self.enqueue(peer, "bulk", n)["rate"]
+            drained = self.drain_once(peer, n)
+            n *= 5
+        if not drained:
+            raise RuntimeError(f"{n // 5} jobs were done before it was seen that they were begun")
+        p50 = self.latency(peer, 20)["p50"]
+        return Plan(
+            bounded(bulk, size.enqueue, 200, most),
+            bounded(single, size.enqueue, 100, most),
+            bounded(drained["rate"], size.drain, 50, most),
+            bounded(1000 / p50, size.round_trip, 50, 2000),
         )
-        bench = Bench(server, arguments.jobs, arguments.rounds)
-        bench.run()
-        return bench.rows
+
+    def round(self, peer: Peer, plan: Plan) -> dict[str, Figures]:
+        return {
+            "bulk": self.enqueue(peer, "bulk", plan.bulk),
+            "single": self.enqueue(peer, "single", plan.single),
+            "drain": self.drain(peer, plan.drain),
+            "drain2": self.drain(peer, 2 * plan.drain, count=2),
+            "latency": self.latency(peer, plan.round_trips),
+        }
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def medians(rounds: Sequence[dict[str, Figures]]) -> dict[str, Figures]:
+    return {
+        part: {name: statistics.median(one[part][name] for one in rounds) for name in rounds[0][part]}
+        for part in rounds[0]
+    }
+
+
+class Foreign:
+    """How many cores others used on average: not this program, what it started, or the server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._start, self._at = self._others(), time.perf_counter()
+
+    def _others(self) -> float:
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        own = sum(one.ru_utime + one.ru_stime for one in used) + processes.cpu_seconds([self._server.pid])
+        return processes.machine_busy() - own
+
+    def cores(self) -> float:
+        return max(0.0, (self._others() - self._start) / (time.perf_counter() - self._at))
+
+
+def measure(bench: Bench, wanted: Sequence[Peer], results: dict[str, Any]) -> None:
+    """Fills in results: what is missing or fails is a row with its reason."""
+    plans: dict[str, Plan] = {}
+    rows = {peer.name: dict[str, Any](rounds=[]) for peer in wanted}
+    results["peers"] = rows
+
+    def attempt(peer: Peer, what: str, action: Any) -> Any:
+        row = rows[peer.name]
+        if "missing" in row or "failed" in row:
+            return None
+        try:
+            return action()
+        except Exception as error:
+            row["failed"] = f"{what}: {error}"
+            say(f"{peer.name} failed: {what}: {error}")
+            return None
+
+    for peer in wanted:
+        rows[peer.name].update(how=peer.how, note=peer.note, bulk=peer.bulk, versions=peer.versions())
+        if reason := peer.missing():
+            rows[peer.name]["missing"] = reason
+            say(f"{peer.name} is missing: {reason}")
+        elif plan := attempt(peer, "trial", lambda peer=peer: bench.trial(peer)):
+            plans[peer.name] = plan
+            rows[peer.name]["plan"] = vars(plan)
+    for number in range(1, bench.size.rounds + 1):
+        say(f"round {number} of {bench.size.rounds}, load {os.getloadavg()[0]:.2f}")
+        for peer in wanted:
+            if peer.name in plans:
+                figures = attempt(peer, "round", lambda peer=peer: bench.round(peer, plans[peer.name]))
+                if figures:
+                    rows[peer.name]["rounds"].append(figures)
+    for row in rows.values():
+        if row["rounds"]:
+            row["median"] = medians(row["rounds"])
+
+
+def commit() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+def machine() -> dict[str, Any]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return {"cpu": model or platform.machine(), "cores": os.cpu_count(), "kernel": platform.release()}
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", default="", help="names, separated by commas; default: all")
+    parser.add_argument("--quick", action="store_true", help="few jobs and one round: whether all of it runs")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--server", default=os.environ.get("HEROQ_TEST_SERVER_KIND", "redis"))
+    parser.add_argument("--out", type=Path, help="default: build/bench/<server>")
+    return parser.parse_args(argv)
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    wanted = peers.chosen(arguments.peers)
+    size = QUICK if arguments.quick else FULL
+    if arguments.rounds:
+        size = Size(**{**vars(size), "rounds": arguments.rounds})
+    started = time.perf_counter()
+    with (
+        tempfile.TemporaryDirectory(prefix="heroq-bench-", dir="/dev/shm") as folder,
+        Server(arguments.server) as server,
+    ):
+        foreign = Foreign(server)
+        info = str(server.cli("INFO", "server"))
+        version = next(
+            line.partition(":")[2].strip() for line in info.splitlines() if line.startswith(f"{server.kind}_version:")
+        )
+        results: dict[str, Any] = {
+            "date": time.strftime("%Y-%m-%d %H:%M:%S"),
+            "commit": commit(),
+            "server": f"{server.kind} {version}",
+            "machine": machine(),
+            "versions": peers.tool_versions(),
+            "size": vars(size),
+            "load": [round(os.getloadavg()[0], 2)],
+        }
+        measure(Bench(server, size, Path(folder)), wanted, results)
+        server.command("FLUSHALL")
+        results["limit"] = limit.measure(server, size.rounds, quick=arguments.quick)
+        results["foreign_cores"] = round(foreign.cores(), 2)
+    results["load"].append(round(os.getloadavg()[0], 2))
+    results["seconds"] = round(time.perf_counter() - started)
+    return results
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parse(argv)
+    processes.adopt_orphans()
+    try:
+        results = run(arguments)
+    except ValueError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 64
+    out = arguments.out or ROOT / "build" / "bench" / arguments.server
+    report.write(results, out)
+    return 1 if any("failed" in row for row in results["peers"].values()) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

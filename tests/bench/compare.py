@@ -14,8 +14,11 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-import bench
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
+from peers import ROOT  # noqa: E402
+from support.server import Server  # noqa: E402
 
 ROWS = [
     (language, what)
@@ -30,9 +33,9 @@ class Tree:
 
     def __init__(self, commit: str) -> None:
         self.commit = git("rev-parse", "--short=12", commit)
-        self.folder = bench.ROOT / "build" / "compare" / self.commit
+        self.folder = ROOT / "build" / "compare" / self.commit
         if not self.folder.exists():
-            git("clone", "--quiet", str(bench.ROOT), str(self.folder))
+            git("clone", "--quiet", str(ROOT), str(self.folder))
             subprocess.run(["git", "checkout", "--quiet", self.commit], cwd=self.folder, check=True)
         for argv in (
             ["cmake", "--preset", "release", "-DHEROQ_BUILD_TESTS=ON"],
@@ -41,7 +44,7 @@ class Tree:
         ):
             subprocess.run(argv, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
 
-    def command(self, server: bench.Server, language: str, what: str, n: int) -> list[str]:
+    def command(self, server: Server, language: str, what: str, n: int) -> list[str]:
         if language == "Python":
             program = [str(self.folder / "build/venv/bin/python"), str(self.folder / "tests/bench/actor.py")]
             return [*program, server.url, what, str(n)]
@@ -49,7 +52,7 @@ class Tree:
 
 
 def git(*argv: str) -> str:
-    done = subprocess.run(["git", *argv], cwd=bench.ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(["git", *argv], cwd=ROOT, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
@@ -58,7 +61,7 @@ def run(argv: Sequence[str]) -> list[float]:
     return [float(x) for x in done.stdout.split()]
 
 
-def measure(tree: Tree, server: bench.Server, language: str, what: str, n: int) -> float:
+def measure(tree: Tree, server: Server, language: str, what: str, n: int) -> float:
     """Microseconds a job."""
     server.cli("FLUSHALL")
     if what.startswith("drain"):
@@ -85,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     trees = [Tree(arguments.before), Tree(arguments.after)]
     worse = 0
     print(f"us a job: {trees[0].commit}, {trees[1].commit}, ratio (median of {arguments.rounds} pairs)")
-    with bench.Server(kind=arguments.server) as server:
+    with Server(kind=arguments.server) as server:
         for language, what in ROWS:
             n = max(1000, arguments.jobs // (10 if what in ("single", "roundtrip") else 1))
             took: list[list[float]] = [[], []]
