@@ -26,11 +26,13 @@ def main() -> None:
     took: list[float] = []
     start, cpu = time.perf_counter(), time.process_time()
     if what == "serve":
-        tick = None
+        after = None
         if os.environ.get("BENCH_TICKS"):
-            from ticks import tick
+            import ticks
+
+            after = ticks.tick
         with actor(url, delivery) as one:
-            bench.serve(one, tick)
+            bench.serve(one, after)
     elif what == "drain":
         with actor(url, delivery) as one:
             bench.drain(one, n)

@@ -12,7 +12,7 @@ import typer
 
 from .. import errors
 from .._heroq import heroq_version_text
-from . import actor, demo, doctor, jobs, queues, worker
+from . import actor, bench, demo, doctor, jobs, queues, worker
 
 #: typer's base of wrong usage, wherever this version of it keeps the class
 _USAGE: type[Exception] = typer.BadParameter.__mro__[1]
@@ -51,7 +51,7 @@ def _common(
     """A job system on a Redis or Valkey server."""
 
 
-for group in (jobs, queues, worker, actor, demo, doctor):
+for group in (jobs, queues, worker, actor, demo, doctor, bench):
     group.add_to(app)
 
 
