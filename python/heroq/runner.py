@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -36,6 +37,7 @@ class Runner:
         *,
         threads: int = 1,
         grace: float = 30.0,
+        max_jobs: int = 0,
         **opts: Value | None,
     ):
         found = list(handlers)
@@ -45,10 +47,13 @@ class Runner:
             raise ValueError("threads must be 1 or more")
         self.grace = grace
         self._each = threads
+        self._handled, self._most = 0, max_jobs  # it ends after so many; 0: never
+        self._numbers = itertools.count(1)
         self.failure: HeroqError | None = None
         self._client, self._owns_client = client_of(server, opts)
         self._actors: list[Actor] = []
         self._threads: list[threading.Thread] = []
+        self._runs: dict[int, tuple[Job, float]] = {}  # by thread
         try:
             for one in found:
                 self._add(one, threads, opts)
@@ -73,12 +78,18 @@ class Runner:
             thread.start()
 
     def _work(self, actor: Actor, function: Callable[[Job], Any]) -> None:
+        ident = threading.get_ident()
         try:
             while True:
                 job = actor.take()
                 if job is not None:
+                    self._runs[ident] = (job, time.monotonic())
                     handle(function, job)
+                    del self._runs[ident]
                     job = None  # not kept while waiting for the next one
+                    self._handled = next(self._numbers)
+                    if self._handled == self._most:
+                        self.drain(self.grace)
         except ClosedError:
             pass
         except HeroqError as error:  # such as: too many handlers hang
@@ -95,6 +106,19 @@ class Runner:
     @property
     def running(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)
+
+    def running_jobs(self) -> dict[int, tuple[Job, float]]:
+        """By thread: the job that it handles, and since when (time.monotonic)."""
+        return dict(self._runs)
+
+    def stats(self) -> list[dict[str, Any]]:
+        """Of each actor."""
+        return [actor.stats() for actor in self._actors]
+
+    @property
+    def handled(self) -> int:
+        """Jobs so far."""
+        return self._handled
 
     def drain(self, grace: float) -> None:
         for actor in self._actors:
@@ -146,7 +170,7 @@ def run(
 
     Each handler has an actor of its own and `threads` threads. Options are those of an actor, for all handlers.
     """
-    runner = Runner(handlers, server, threads=threads, grace=grace, **opts)
+    runner = Runner(handlers, server, threads=threads, grace=grace, max_jobs=0, **opts)
     with Terminated() as terminated:
         runner.run(terminated.is_set)
 

@@ -1,4 +1,4 @@
-"""`heroq worker`: processes of threads. The parent starts children that died again, and ends them when told to."""
+"""`heroq worker`: what one of its processes does. parent.py looks after them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ import importlib
 import importlib.util
 import os
 import random
+import resource
 import signal
-import subprocess
 import sys
+import threading
 import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from .errors import InvalidError
 from .handler import Handler
 from .job import Job
 from .log import log
+from .reports import Report, Writer
 from .runner import Runner, Terminated
-
-_LOOK = 0.1
-_STEADY = 10.0  # a child that lived so long starts again at once
-_LONGEST_PAUSE = 30.0
-#: exit status of a child that cannot work, whatever is tried: wrong target, wrong option
-USELESS = 2
 
 
 def load(target: str) -> list[Handler[[Job], Any]]:
@@ -70,84 +69,98 @@ def _load_file(place: str) -> ModuleType:
     return module
 
 
-def work(target: str, url: str | None, threads: int, grace: float) -> None:
-    """What a child does: until SIGTERM, or its parent is gone."""
-    parent = os.getppid()
-    runner = Runner(load(target), url, threads=threads, grace=grace)
+def of_types(handlers: Sequence[Handler[[Job], Any]], types: Sequence[str]) -> list[Handler[[Job], Any]]:
+    """The handlers with those of their types that are wanted; all of them where none is named."""
+    if not types:
+        return list(handlers)
+    known = {name for one in handlers for name in one.types}
+    for name in types:
+        if name not in known:
+            raise InvalidError(f"no handler for the type {name!r}; there are {', '.join(sorted(known))}")
+    found = []
+    for one in handlers:
+        if wanted := tuple(name for name in one.types if name in types):
+            one.types = wanted
+            found.append(one)
+    return found
+
+
+@dataclass(frozen=True)
+class Recycling:
+    """When a process has done its part and is to be replaced by a new one; 0: never."""
+
+    jobs: int = 0
+    rss: int = 0  # MiB
+
+
+def _has_grown(rss: int) -> bool:
+    now = _resident() if rss else 0
+    if now > rss << 20:
+        log.info("this process has %d MiB of memory and is replaced", now >> 20)
+        return True
+    return False
+
+
+def _resident() -> int:
+    """Bytes of this process's memory now; where the system does not say, the most it ever had."""
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _report(runner: Runner, draining: bool) -> Report:
+    stats = runner.stats()
+    return Report(
+        handled=runner.handled,
+        running=len(runner.running_jobs()),
+        connected=all(one["connected"] for one in stats),
+        starved=max(one["starved"] for one in stats) / 1000,
+        draining=draining,
+    )
+
+
+def dump(runner: Runner) -> str:
+    """What runs, since when, and where its thread is."""
+    running, frames = runner.running_jobs(), sys._current_frames()
+    lines = [f"process {os.getpid()} runs {len(running)} jobs"]
+    for ident, (job, since) in running.items():
+        lines.append(f"job {job.id} of {job.script_type}, attempt {job.attempt}, for {time.monotonic() - since:.1f} s")
+        if ident in frames:
+            lines.append("".join(traceback.format_stack(frames[ident])).rstrip())
+    return "\n".join(lines)
+
+
+def work(
+    target: str,
+    url: str | None,
+    threads: int,
+    grace: float,
+    *,
+    types: Sequence[str] = (),
+    recycling: Recycling | None = None,
+    report: int | None = None,
+    **opts: Any,
+) -> None:
+    """Until SIGTERM, the process's part is done, or its parent is gone. `report`: the descriptor for what it tells."""
+    parent, recycling = os.getppid(), recycling or Recycling()
+    most = round(recycling.jobs * random.uniform(1.0, 1.1))  # so that not all processes end together
+    writer = Writer(report) if report is not None else None
+    runner = Runner(of_types(load(target), types), url, threads=threads, grace=grace, max_jobs=most, **opts)
+
+    def on_usr1(number: int, frame: FrameType | None) -> None:
+        log.info("%s", dump(runner))
+
+    def should_stop() -> bool:
+        end = terminated.is_set() or os.getppid() != parent or _has_grown(recycling.rss)
+        if writer and (end or writer.due()):
+            writer.write(_report(runner, draining=end))
+        return end
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGUSR1, on_usr1)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is for the parent, and a terminal tells the whole group
     with Terminated() as terminated:
-        runner.run(lambda: terminated.is_set() or os.getppid() != parent)
-
-
-class Child:
-    """One process, and when it may be started again."""
-
-    def __init__(self, argv: list[str], environment: dict[str, str]):
-        self._argv, self._environment = argv, environment
-        self._pause = 0.0
-        self._start_at = 0.0
-        self._started = 0.0
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def look(self) -> int | None:
-        """Starts it if it is time to; answers the exit status if it has just ended."""
-        now = time.monotonic()
-        if self.process is None:
-            if now >= self._start_at:
-                self._started = now
-                self.process = subprocess.Popen(self._argv, env=self._environment, process_group=0)
-            return None
-        status = self.process.poll()
-        if status is None:
-            return None
-        self.process = None
-        self._pause = 0.1 if now - self._started > _STEADY else min(_LONGEST_PAUSE, max(0.1, self._pause * 2))
-        self._start_at = now + self._pause * random.uniform(0.75, 1.25)
-        return status
-
-    def tell(self, number: int) -> None:
-        if self.process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(number)
-
-    def wait(self, until: float) -> bool:
-        if self.process is None:
-            return True
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(max(0.0, until - time.monotonic()))
-        return self.process.poll() is not None
-
-
-def supervise(target: str, url: str | None, *, processes: int, threads: int, grace: float) -> int:
-    """Runs the children until SIGTERM (drains) or Ctrl-C (ends at once); answers an exit status."""
-    argv = [sys.executable, "-m", "heroq", "worker-child", target, "--threads", str(threads), "--grace", str(grace)]
-    environment = dict(os.environ)
-    if url:
-        environment["HEROQ_URL"] = url  # not on the command line, which everybody can read
-    children = [Child(argv, environment) for _ in range(processes)]
-    try:
-        with Terminated() as terminated:
-            while not terminated.is_set():
-                for child in children:
-                    status = child.look()
-                    if status == USELESS:
-                        return USELESS
-                    if status is not None:
-                        log.warning("a worker process ended (%s) and is started again", _say(status))
-                time.sleep(_LOOK)
-            return 0
-    finally:
-        _end(children, 0.1 if isinstance(sys.exception(), KeyboardInterrupt) else grace + 5.0)
-
-
-def _end(children: list[Child], seconds: float) -> None:
-    for child in children:
-        child.tell(signal.SIGTERM)
-    until = time.monotonic() + seconds
-    for child in children:
-        if not child.wait(until):
-            child.tell(signal.SIGKILL)
-            child.wait(time.monotonic() + 5.0)
-
-
-def _say(status: int) -> str:
-    return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        runner.run(should_stop)
+    if most and runner.handled >= most:
+        log.info("this process has handled %d jobs and is replaced", runner.handled)

@@ -10,11 +10,12 @@ import typer
 
 from ..errors import InvalidError
 from ..handler import Handler
+from ..log import to_stderr
 from ..runner import run
 from ..script import Limits, Program
 from . import common
 from .common import Options, Url
-from .worker import Grace, _log
+from .worker import Grace
 
 
 def actor(
@@ -49,7 +50,7 @@ def actor(
     except ValueError as error:
         raise InvalidError(f"--exec {program!r}: {error}") from None
     options: dict[str, Any] = {"timeout": timeout, **common.pairs(option)}
-    _log()
+    to_stderr()
     handler = Handler(Program(argv, limits, user), types, options)
     handler.label = types[0]
     run(handler, server=url, threads=threads, grace=grace)
