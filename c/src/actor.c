@@ -220,12 +220,13 @@ heroq_status heroq_actor_next_event(heroq_actor *self, int64_t timeout_ms, heroq
   heroq_status rc = enter(self, err);
   if (rc) return rc;
   int64_t deadline = hq_wait_deadline(timeout_ms, call);
+  if (heroq_call_is_cancelled(call)) rc = HEROQ_E_CANCELLED;
   pthread_mutex_lock(&self->lock);
   while (!self->event_count && !self->ended && !rc) {
     if (!timeout_ms) break;
     rc = hq_waitq_wait(&self->event_takers, &self->lock, deadline, call);
   }
-  if (self->event_count) {
+  if (self->event_count && rc != HEROQ_E_CANCELLED) {
     hq_event e = self->events[self->event_first];
     self->event_first = (self->event_first + 1) % HQ_EVENTS;
     if (!--self->event_count && self->event_fd_set && !self->ended) {
@@ -238,11 +239,8 @@ heroq_status heroq_actor_next_event(heroq_actor *self, int64_t timeout_ms, heroq
   }
   bool over = self->ended;
   pthread_mutex_unlock(&self->lock);
-  if (over) return hq_fail(err, HEROQ_E_CLOSED, "the actor is closed");
-  if (rc == HEROQ_E_CANCELLED) return hq_fail(err, rc, "next_event was cancelled");
-  if (rc == HEROQ_E_NOMEM) return hq_fail_nomem(err);
-  if (rc == HEROQ_E_INTERNAL) return hq_fail(err, rc, "next_event cannot wait: no descriptor is left");
-  return hq_ok(err);
+  if (over && rc != HEROQ_E_CANCELLED) return hq_fail(err, HEROQ_E_CLOSED, "the actor is closed");
+  return hq_nothing_came(rc, timeout_ms, call, "an event", err);
 }
 
 /* Of all queues the longest. */

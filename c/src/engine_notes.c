@@ -88,10 +88,12 @@ static heroq_status room(heroq_actor *a, hq_held *h, size_t size, heroq_call *ca
     if (rc) return rc;
     if (!h->notes->pending || h->notes->pending + size <= PENDING_MOST) return HEROQ_OK;
     if (call) rc = hq_waitq_wait(&a->noters, &a->lock, deadline, call);
-    if (!call || rc == HEROQ_E_TIMEOUT)
+    if (!call)
       return hq_fail(err, HEROQ_E_FULL, "%s: %zu bytes of log and stream wait to be written", h->job_key,
                      h->notes->pending);
-    if (rc) return hq_fail(err, rc, "%s: the wait for room was cancelled, nothing was added", h->job_key);
+    if (rc)
+      return hq_fail(err, rc, "%s: %s, nothing was added", h->job_key,
+                     rc == HEROQ_E_TIMEOUT ? "there was no room in time" : "the wait for room was cancelled");
   }
 }
 
