@@ -9,6 +9,7 @@ from typing import Any
 import heroq
 import pytest
 from heroq import _heroq, errors
+from support.server import Server
 
 
 def value(item: Any) -> Any:
@@ -106,3 +107,15 @@ def test_script_types_are_derived(vectors: Callable[[str], Any]) -> None:
                 heroq.derive_script_type_from_actor_id(case["actor_id"], more)
         else:
             assert heroq.derive_script_type_from_actor_id(case["actor_id"], more) == case["script_type"], case
+
+
+def test_states_are_read(vectors: Callable[[str], Any], server: Server, sup: heroq.Supervisor) -> None:
+    states = vectors("states")
+    for i, case in enumerate(states["parse"]):
+        server.command("HSET", f"hero:job:{i}", "script", "x", "script_type", "osis", "status", case["text"])
+        job = sup.get_job(str(i))
+        assert job.is_terminal == (case["status"] in states["terminal"]), case
+        if case["status"]:
+            assert job.status == sup.get_status(str(i)) == case["status"]
+    listed = {row["id"]: row["status"] for row in sup.list_jobs()}
+    assert all(listed[str(i)] == case["status"] for i, case in enumerate(states["parse"]) if case["status"])
