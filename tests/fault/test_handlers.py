@@ -18,7 +18,7 @@ from typing import Any
 import heroq
 import pytest
 from support.crew import Crew
-from support.faults import H, Q, Runner, enqueue, field, nothing_left, output
+from support.faults import FULL, H, Q, Runner, enqueue, field, nothing_left, output
 from support.server import Server, wait_until
 
 HANGING: dict[str, Any] = {"timeout": "300ms", "timeout_grace": "200ms", "retries": 1}
@@ -277,7 +277,7 @@ def test_16_double_term(server: Server) -> None:
     print(f"seed {seed}")
     chance = random.Random(seed)
     ids = []
-    for turn in range(12):
+    for turn in range(60 if FULL else 12):
         with program("-c", TERMED, server=server) as process:
             assert process.stdout and process.stdout.readline() == "ready\n"
             if turn % 2:
@@ -302,13 +302,17 @@ def test_16_double_term(server: Server) -> None:
         runner.close()
 
 
+ROUNDS = 1000 if FULL else 150
+
+
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("delivery", ["reliable", "canonical"])
 def test_16_drain_between_take_and_start(server: Server, delivery: str) -> None:
     seed = int(os.environ.get("HEROQ_SEED", random.randrange(10**6)))
     print(f"seed {seed}")
     chance = random.Random(seed)
     runs: list[str] = []
-    ids = [f"j{i}" for i in range(3000)]
+    ids = [f"j{i}" for i in range(20 * ROUNDS)]
     with server.connect() as link:
         for job_id in ids:
             link.call("HSET", f"hero:job:{job_id}", "script", "run", "status", "dispatched")

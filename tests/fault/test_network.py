@@ -50,6 +50,7 @@ def test_5_one_command(server: Server, proxy: FaultProxy, command: str, harm: st
         for job_id in ("a", "b"):
             assert output(server, job_id) == f"done {job_id}".encode()
             assert server.command("LLEN", f"hero:q:reply:{job_id}") in (1, 2)
+            assert field(server, job_id, "hq_retries") is None
         attempts = [attempt for job_id, attempt in runner.runs if job_id == "a"]
         assert len(set(attempts)) == len(attempts)
         # once a job is known to be held here, nobody else runs it because of a lost answer
@@ -148,6 +149,26 @@ def test_6_zombie_blmove(server: Server, proxy: FaultProxy) -> None:
         assert time.monotonic() - released < 3.0
         wait_until(lambda: nothing_left(server), seconds=5)
         assert runner.runs == [("a", 1)]
+    finally:
+        runner.close()
+
+
+def test_6_orphaned_blmove(server: Server, proxy: FaultProxy) -> None:
+    """The actor has a new connection, and on the server the old one still waits, before the new one, for an id."""
+    proxy.arm("BLMOVE", "orphan")
+    runner = Runner(proxy.url, block="20s")
+    try:
+        assert proxy.fired.wait(5)
+        wait_until(lambda: b"blocked_clients:2" in server.command("INFO", "clients"), what="the actor waits again")
+        enqueue(server, "a")
+        pushed = time.monotonic()
+        wait_until(lambda: output(server, "a") == b"done a", seconds=10)
+        # the grace of the handoff, the reap interval with jitter, and what a loaded machine needs
+        assert time.monotonic() - pushed < 0.2 + 0.6 / 4 * 1.25 + 1.5
+        assert proxy.kept == b"$1\r\na\r\n"
+        wait_until(lambda: nothing_left(server), seconds=5)
+        assert runner.runs == [("a", 1)]
+        assert server.command("HLEN", f"{H}:recoveries") == 0
     finally:
         runner.close()
 

@@ -415,6 +415,8 @@ def test_31_eviction_policy(server: Server) -> None:
     try:
         (found,) = [one for one in findings(server) if one["check"] == "eviction"]
         assert found["severity"] == "error" and "allkeys-lru" in found["found"]
+        with Runner(server.url) as runner:  # whoever starts is warned
+            wait_until(lambda: any("allkeys-lru" in text for text in runner.said()), what="the warning")
         # its mend, as it is written
         server.cli(*found["mend"].split()[1:])
         assert not [one for one in findings(server) if one["check"] == "eviction"]

@@ -32,7 +32,7 @@ WAITS = {
 
 
 @pytest.mark.parametrize("what", WAITS)
-def test_ctrl_c_within_0_3_s(server: Server, start: Start, what: str) -> None:
+def test_60_ctrl_c_within_0_3_s(server: Server, start: Start, what: str) -> None:
     process = start("-c", f"import time, heroq; print('ready', flush=True); {WAITS[what]}")
     assert process.stdout and process.stdout.readline() == b"ready\n"
     paused = what == "a paused server" and process.stdout.readline() == b"PAUSE\n"
@@ -90,7 +90,7 @@ print("drained", flush=True)
     assert sup.get_output(running) == b"slow but done"
 
 
-def test_handlers(server: Server, sup: heroq.Supervisor, start: Start) -> None:
+def test_60_handlers_that_raise(server: Server, sup: heroq.Supervisor, start: Start) -> None:
     code = """
 import heroq
 @heroq.actor("osis", retries=1)
@@ -150,7 +150,7 @@ def test_fork(server: Server) -> None:
 
 
 @pytest.mark.parametrize("how", ["end", "sys.exit(3)", "raise SystemExit(3)", "os._exit(3)"])
-def test_exit_with_everything_open(server: Server, start: Start, how: str) -> None:
+def test_60_exit_with_everything_open(server: Server, start: Start, how: str) -> None:
     code = f"""
 import os, sys, threading, heroq
 sup = heroq.Supervisor(); actor = heroq.Actor(types="osis"); waiter = heroq.Waiter(sup.client)
@@ -181,7 +181,7 @@ def test_the_embedded_server_ends_with_the_process(tmp_path: Path) -> None:
     wait_until(lambda: not folder.exists(), what="the end of the server")
 
 
-def test_waiting_releases_the_lock(server: Server) -> None:
+def test_60_waiting_releases_the_lock(server: Server) -> None:
     with heroq.Actor(server.url, types="osis") as actor, heroq.Supervisor(server.url) as sup:
 
         def wait_in_vain() -> None:

@@ -30,6 +30,7 @@ HARMS = (
     "stall",  # the request is passed on, and then nothing moves any more, in no direction, without a FIN
     "swallow",  # the request is not passed on, and then nothing moves any more
     "zombie",  # the request is held back, its client sees a reset; it is passed on when release() is called
+    "orphan",  # the request is passed on, its client sees a reset, and the server nothing: its answer is kept
     "late",  # the request is passed on when `seconds` are over; the connection lives
     "cut",  # side: only the first `at` bytes come through (None: half of them), then a reset
     "corrupt",  # side: the byte `at` (None: the first) is another
@@ -70,6 +71,7 @@ class FaultProxy:
         self.port: int = self._listener.getsockname()[1]
         self.fired = threading.Event()
         self._release = threading.Event()
+        self.kept = b""  # what the server answered to an orphan
         self._moving = threading.Event()
         self._moving.set()
         self._lock = threading.Lock()
@@ -213,6 +215,11 @@ class FaultProxy:
             self._release.wait(30)
             server.sendall(data)
             server.recv(65536)
+        elif harm.name == "orphan":
+            server.sendall(data)
+            _reset(client)
+            self.fired.set()
+            self.kept = server.recv(65536)
         elif harm.name in ("stall", "swallow"):
             if harm.name == "stall":
                 server.sendall(data)
