@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import signal
 import subprocess
 import sys
@@ -14,7 +14,6 @@ from pathlib import Path
 
 import heroq
 import pytest
-from support import lua
 from support.acting import (
     OPTIONS,
     H,
@@ -30,6 +29,7 @@ from support.acting import (
     wait_until_idle,
 )
 from support.faultproxy import FaultProxy
+from support.faults import load_scripts, word_of
 from support.server import Server, wait_until
 
 PROGRAM = Path(__file__).with_name("actor.py")
@@ -173,10 +173,36 @@ def test_37c_requeue_of_the_dead(server: Server, sup: heroq.Supervisor) -> None:
         assert server.command("PTTL", f"hero:job:{job.id}") > 0
 
 
+@pytest.mark.parametrize("harm", ["drop", "lose", "stall"])
+@pytest.mark.parametrize("command", ["requeue", "DEL", "push_again"])
+def test_37c_a_lost_answer(server: Server, command: str, harm: str) -> None:
+    """The caller is told that it may be done, repeats it, and the job runs once more."""
+    load_scripts(server)
+    with (
+        Runner(server.url, lambda job: job.finish(f"done {job.attempt}")) as runner,
+        FaultProxy(server.port) as proxy,
+        heroq.Supervisor(proxy.url, op_timeout="500ms", log="off") as sup,
+    ):
+        job = sup.submit("run", script_type="fault")
+        assert sup.await_result(job, timeout=20) == b"done 1"
+        wait_until_idle(server)
+        with heroq.Queue("fault", server.url) as queue:
+            queue.pause()
+            proxy.arm(word_of(command), harm)
+            with contextlib.suppress(heroq.ConnectionError, heroq.TimeoutError):
+                sup.requeue_job(job)
+            assert proxy.fired.wait(5), f"no {command} was sent"
+            sup.requeue_job(job)
+            queue.resume()
+        assert sup.await_result(job, timeout=20) == b"done 2"
+        wait_until_idle(server)
+        assert runner.runs == [(job.id, 1), (job.id, 2)]
+        assert sizes(server)["dead"] == sizes(server)["reasons"] == 0
+
+
 def test_37c_requeue_before_the_old_reply(server: Server, sup: heroq.Supervisor, gate: threading.Event) -> None:
     """The first run's reply comes when somebody waits for the second one's result."""
-    for name in lua.names():
-        server.command("SCRIPT", "LOAD", lua.load(name))
+    load_scripts(server)
 
     def handler(job: heroq.Job) -> None:
         if job.attempt == 2:
@@ -184,7 +210,7 @@ def test_37c_requeue_before_the_old_reply(server: Server, sup: heroq.Supervisor,
         job.finish(f"done {job.attempt}")
 
     with FaultProxy(server.port) as proxy, Runner(proxy.url, handler) as runner:
-        proxy.arm(hashlib.sha1(lua.load("reply").encode()).hexdigest(), "zombie")
+        proxy.arm(word_of("reply"), "zombie")
         enqueue(server, "a", hq_reply_to="hero:q:reply:a")
         assert proxy.fired.wait(10)
         wait_until_idle(server)

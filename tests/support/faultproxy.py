@@ -34,7 +34,7 @@ HARMS = (
     "late",  # the request is passed on when `seconds` are over; the connection lives
     "cut",  # side: only the first `at` bytes come through (None: half of them), then a reset
     "corrupt",  # side: the byte `at` (None: the first) is another
-    "drip",  # side: byte by byte
+    "drip",  # side: byte by byte, at first one in 10 ms
     "delay",  # the answers come late
     "garbage",  # `data` is the answer, the server is not asked; then a FIN
 )
@@ -62,6 +62,8 @@ def _drip(to: socket.socket, data: bytes) -> None:
     to.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for i in range(len(data)):
         to.sendall(data[i : i + 1])
+        if i < 20:  # as slow as that line is, for as long as the tests' timeouts allow
+            time.sleep(0.01)
 
 
 class FaultProxy:
