@@ -45,13 +45,14 @@ class Size:
 
     rounds: int
     enqueue: float
+    warm_up: float
     drain: float
     round_trip: float
     trial: float
 
 
-FULL = Size(rounds=3, enqueue=1.0, drain=1.5, round_trip=1.5, trial=0.15)
-QUICK = Size(rounds=1, enqueue=0.1, drain=0.2, round_trip=0.1, trial=0.02)
+FULL = Size(rounds=3, enqueue=1.0, warm_up=0.5, drain=1.5, round_trip=1.5, trial=0.15)
+QUICK = Size(rounds=1, enqueue=0.1, warm_up=0.0, drain=0.2, round_trip=0.1, trial=0.02)
 
 
 @dataclass
@@ -140,7 +141,9 @@ class Bench:
         raise RuntimeError(f"{n * more} jobs were done before it was seen that they were begun")
 
     def drain_once(self, peer: Peer, n: int, count: int = 1) -> Figures | None:
-        """From the moment each of the workers has done a job, so that no start is counted, to the last job.
+        """From some time after each of the workers has done a job to the last job.
+
+        So neither their start counts nor what a just-in-time compiler does at first.
 
         None if there was nothing left to measure at that moment.
         """
@@ -148,11 +151,14 @@ class Bench:
         self.drive(peer, "bulk", n)
         with self.workers(peer, count) as workers:
             self._wait_for_first(workers, n)
+            time.sleep(self.size.warm_up)
             pids = [pid for one in workers for pid in one.pids()]
             done, start = sum(one.jobs for one in workers), time.perf_counter()
             own, server = processes.cpu_seconds(pids), self.server_cpu()
             end = start + PATIENCE + 10 * self.size.drain
             while sum(one.jobs for one in workers) < n:
+                for one in workers:
+                    one.must_live()
                 if time.perf_counter() > end:
                     raise RuntimeError(f"{sum(one.jobs for one in workers)} of {n} jobs were done")
                 time.sleep(0.002)
@@ -210,7 +216,7 @@ class Bench:
         return Plan(
             bounded(bulk, size.enqueue, 200, most),
             bounded(single, size.enqueue, 100, most),
-            bounded(drained["rate"], size.drain, 50, most),
+            bounded(drained["rate"], size.warm_up + size.drain, 50, most),
             bounded(1000 / p50, size.round_trip, 50, 2000),
         )
 

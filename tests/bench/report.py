@@ -25,11 +25,12 @@ COLUMNS = (
     "start s",
     "not comparable",
 )
+OURS = "heroq Python reliable"
 EXPLANATION = (
     "bulk, one by one: jobs that one process enqueues. Drain: jobs that one worker process (and two) does, its start "
-    "not counted; ±%: half of what lies between the rounds. p50, p99: from enqueueing one job to its result, the "
-    "worker idle. CPU: ms for 1000 jobs of the drain, of the worker with all its processes and of the server. RSS: "
-    "after the round trips, all its processes. Start: from the worker's start to its first job done."
+    "and first moments not counted; ±%: half of what lies between the rounds. p50, p99: from enqueueing one job to its "
+    "result, the worker idle. CPU: ms for 1000 jobs of the drain, of the worker with all its processes and of the "
+    "server. RSS: after the round trips, all its processes. Start: from the worker's start to its first job done."
 )
 
 
@@ -70,6 +71,17 @@ def rows(results: dict[str, Any]) -> list[list[str]]:
     return [*table, last]
 
 
+def ratios(results: dict[str, Any]) -> str:
+    """How often the drain of each peer goes into that of our Python actor; nothing if either was not measured."""
+    rates = {name: row["median"]["drain"]["rate"] for name, row in results["peers"].items() if "median" in row}
+    ours = rates.get(OURS)
+    others = {name: rate for name, rate in rates.items() if not name.startswith("heroq")}
+    if not ours or not others:
+        return ""
+    parts = (f"{name} {ours / rate:.2g}" for name, rate in others.items())
+    return f"{OURS} drains so many times as fast as: {', '.join(parts)}."
+
+
 def heading(results: dict[str, Any]) -> str:
     machine, load = results["machine"], results["load"]
     return (
@@ -94,7 +106,7 @@ def text(results: dict[str, Any]) -> str:
 
     lines = [heading(results), ""]
     lines += ["  ".join(aligned(i, cell) for i, cell in enumerate(row)).rstrip() for row in table]
-    return "\n".join([*lines, "", EXPLANATION])
+    return "\n".join([*lines, "", ratios(results), EXPLANATION])
 
 
 def markdown(results: dict[str, Any]) -> str:
@@ -103,7 +115,7 @@ def markdown(results: dict[str, Any]) -> str:
 
     lines = [heading(results), "", line(COLUMNS), "|---|" + "---:|" * (len(COLUMNS) - 2) + "---|"]
     lines += [line(row) for row in rows(results)]
-    lines += ["", EXPLANATION, "", "How each is set up:", ""]
+    lines += ["", ratios(results), "", EXPLANATION, "", "How each is set up:", ""]
     lines += [f"- {name}: {row['how']}" for name, row in results["peers"].items()]
     return "\n".join([*lines, "", f"Versions: {versions(results)}."])
 
