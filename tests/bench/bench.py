@@ -35,6 +35,7 @@ from support.server import Server  # noqa: E402
 
 PATIENCE = 60.0  # seconds for a first job, and for all beyond what the trial foretells
 DRIVER_SECONDS = 180.0
+LONGEST = 14 * 60.0  # of all: on a busy machine a round is left out rather than an hour spent
 
 Figures = dict[str, float]
 
@@ -259,6 +260,7 @@ class Foreign:
 
 def measure(bench: Bench, wanted: Sequence[Peer], results: dict[str, Any]) -> None:
     """Fills in results: what is missing or fails is a row with its reason."""
+    started = time.perf_counter()
     plans: dict[str, Plan] = {}
     rows = {peer.name: dict[str, Any](rounds=[]) for peer in wanted}
     results["peers"] = rows
@@ -282,13 +284,19 @@ def measure(bench: Bench, wanted: Sequence[Peer], results: dict[str, Any]) -> No
         elif plan := attempt(peer, "trial", lambda peer=peer: bench.trial(peer)):
             plans[peer.name] = plan
             rows[peer.name]["plan"] = vars(plan)
+    begun = time.perf_counter()
     for number in range(1, bench.size.rounds + 1):
+        now = time.perf_counter()
+        if number > 1 and now + (now - begun) / (number - 1) > started + LONGEST:
+            say(f"round {number} and those after it are left out: they would take too long")
+            break
         say(f"round {number} of {bench.size.rounds}, load {os.getloadavg()[0]:.2f}")
         for peer in wanted:
             if peer.name in plans:
                 figures = attempt(peer, "round", lambda peer=peer: bench.round(peer, plans[peer.name]))
                 if figures:
                     rows[peer.name]["rounds"].append(figures)
+    results["rounds"] = max((len(row["rounds"]) for row in rows.values()), default=0)
     for row in rows.values():
         if row["rounds"]:
             row["median"] = medians(row["rounds"])

@@ -87,7 +87,7 @@ def heading(results: dict[str, Any]) -> str:
     return (
         f"{results['date']}, commit {results['commit']}, {results['server']}, {machine['cpu']}, "
         f"{machine['cores']} cores, load {load[0]} to {load[-1]}, others used {results['foreign_cores']} cores on "
-        f"average; median of {results['size']['rounds']} rounds by turns, {results['seconds']} s"
+        f"average; median of {results['rounds']} rounds by turns, {results['seconds']} s"
     )
 
 
