@@ -48,15 +48,21 @@ def handle(function: Callable[[Job], Any], job: Job) -> None:
     """Runs the function on a taken job and settles the job by what comes of it."""
     try:
         job.finish(function(job))
-    except SettledError:
-        pass  # by the handler itself, by its timeout, or the lease is gone: the first one counts
-    except Retry as error:
-        _settle(job.retry, error.delay, str(error))
-    except GiveUp as error:
-        _settle(job.fail, str(error), final=True)
-    except ScriptFailed as error:
-        _settle(job.fail, str(error))
     except Exception as error:
+        settle_by(error, job)
+
+
+def settle_by(error: BaseException, job: Job) -> None:
+    """Settles the job by what its handler raised."""
+    if isinstance(error, SettledError):
+        pass  # by the handler itself, by its timeout, or the lease is gone: the first one counts
+    elif isinstance(error, Retry):
+        _settle(job.retry, error.delay, str(error))
+    elif isinstance(error, GiveUp):
+        _settle(job.fail, str(error), final=True)
+    elif isinstance(error, ScriptFailed):
+        _settle(job.fail, str(error))
+    else:
         log.warning("job %s failed: %s: %s", job.id, type(error).__name__, error)
         _settle(job.fail, describe(error))
 

@@ -1,0 +1,309 @@
+"""Runs handlers as coroutines of one event loop until the process is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import os
+import signal
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .. import _heroq
+from ..actor import Actor as SyncActor
+from ..client import Client, client_of
+from ..errors import ClosedError, HeroqError, SettledError, StateError
+from ..handler import Handler, settle_by
+from ..job import StopReason
+from ..log import log
+from ..options import Value
+from .calls import Calls
+from .job import Job
+from .loop import Bound, Readable
+
+if TYPE_CHECKING:
+    from ..embedded import Embedded
+
+R = TypeVar("R")
+
+Function = Callable[[Job], Awaitable[Any]]
+#: seconds that handlers which were cancelled have for their own cleaning up
+_LAST_MOMENTS = 1.0
+
+
+def actor(*types: str, **opts: Value | None) -> Callable[[Callable[[Job], R]], Handler[[Job], R]]:
+    """`@heroq.aio.actor("osis", timeout=30)`: the `async def` function handles jobs of these script types.
+
+    It returns bytes, str, None or what JSON can say; an exception fails the job; heroq.Retry and heroq.GiveUp say more.
+    A stop request, and the end of the job's time, cancel it: asyncio.CancelledError is raised where it awaits.
+    """
+    if not types or not all(isinstance(name, str) for name in types):
+        raise TypeError('an actor needs its script types: @heroq.aio.actor("osis")')
+
+    def wrap(function: Callable[[Job], R]) -> Handler[[Job], R]:
+        _check(function)
+        return Handler(function, types, opts)
+
+    return wrap
+
+
+def _check(function: Callable[..., object]) -> None:
+    if not inspect.iscoroutinefunction(function):
+        raise TypeError(
+            f"{getattr(function, '__name__', function)!r} is no `async def` function; heroq.run is for others"
+        )
+
+
+async def _handle(function: Function, job: Job) -> None:
+    try:
+        job.finish(await function(job))
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise  # from outside: Hands._ended settles the job, also when it had no time to begin
+        settle_by(error, job)
+    except Exception as error:
+        settle_by(error, job)
+
+
+def _settle_cancelled(job: Job) -> None:
+    """As the one who cancelled its handler wants it."""
+    reason = job.stop_reason
+    try:
+        if reason in (StopReason.REQUESTED, StopReason.TIMEOUT):
+            job.fail("timeout" if reason is StopReason.TIMEOUT else "stopped")
+        else:
+            job.release()
+    except SettledError:
+        pass
+
+
+class Hands:
+    """A handler at work: takes what its actor offers, a task for each job, and cancels those that should stop."""
+
+    def __init__(self, taker: SyncActor, function: Function, loop: asyncio.AbstractEventLoop, changed: asyncio.Event):
+        self.actor = taker
+        self.failure: HeroqError | None = None
+        self.taking = True
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self._function = function
+        self._loop = loop
+        self._changed = changed
+        self._notes = Calls()
+        self._offers = Readable(loop, taker.fd(), self._take)
+        self._events = Readable(loop, taker.event_fd(), self._hear)
+        self._offers.start()
+        self._events.start()
+
+    def _take(self) -> None:
+        try:
+            while (handle := _heroq.heroq_actor_take(self.actor._handle, 0)) is not None:
+                self._begin(Job._taken(handle, self._notes))
+        except ClosedError:
+            self._take_no_more()
+        except HeroqError as error:  # such as: too many handlers hang
+            log.error("%s", error)
+            self.failure = error
+            self._take_no_more()
+
+    def _take_no_more(self) -> None:
+        self._offers.stop()
+        self.taking = False
+        self._changed.set()
+
+    def _begin(self, job: Job) -> None:
+        task = self._loop.create_task(_handle(self._function, job))
+        self.tasks[job.token] = task
+        task.add_done_callback(functools.partial(self._ended, job))
+
+    def _ended(self, job: Job, task: asyncio.Task[None]) -> None:
+        del self.tasks[job.token]
+        if task.cancelled():
+            _settle_cancelled(job)
+        if not self.tasks:
+            self._changed.set()
+
+    def _hear(self) -> None:
+        try:
+            while (event := _heroq.heroq_actor_next_event(self.actor._handle, 0)) is not None:
+                task = self.tasks.get(event["token"])
+                if task is not None and event["event"] in ("stop", "timeout", "lost", "stuck"):
+                    task.cancel()
+        except HeroqError:
+            self._events.stop()
+
+    def cancel(self) -> None:
+        for task in self.tasks.values():
+            task.cancel()
+
+    def stop(self) -> None:
+        self._offers.stop()
+        self._events.stop()
+
+
+class _Actors:
+    """The client, and an actor for each handler."""
+
+    def __init__(
+        self,
+        handlers: tuple[Handler[[Job], Any], ...],
+        server: Client | Embedded | str | None,
+        concurrency: int,
+        opts: dict[str, Value | None],
+    ):
+        self._client, self._owns_client = client_of(server, opts)
+        self.actors: list[SyncActor] = []
+        given = {name: value for name, value in opts.items() if value is not None}
+        try:
+            for one in handlers:
+                label = f"{one.label}.{socket.gethostname()}.{os.getpid()}"[:256]
+                merged: dict[str, Any] = {"concurrency": concurrency, **one.options, **given}
+                self.actors.append(SyncActor(self._client, actor_id=label, types=one.types, **merged))
+        except BaseException:
+            self.close(0.0)
+            raise
+
+    def close(self, grace: float = 0.0) -> None:
+        for one in self.actors:
+            try:
+                one.close(grace)
+            except StateError:
+                pass
+        if self._owns_client:
+            self._client.close()
+
+
+class Crew(Bound[_Actors]):
+    """Some handlers at work on the running loop."""
+
+    def __init__(
+        self,
+        handlers: tuple[Handler[[Job], Awaitable[Any]], ...],
+        server: Client | Embedded | str | None,
+        concurrency: int,
+        opts: dict[str, Value | None],
+    ):
+        super().__init__(threads=1)
+        if not handlers or not all(isinstance(one, Handler) for one in handlers):
+            raise TypeError("heroq.aio.run wants functions decorated with @heroq.aio.actor(...)")
+        for one in handlers:
+            _check(one.function)
+        if concurrency < 1:
+            raise ValueError("concurrency must be 1 or more")
+        self._handlers = handlers
+        self._given = server, concurrency, opts
+        self._changed = asyncio.Event()
+        self._hands: list[Hands] = []
+
+    def _make(self) -> _Actors:
+        return _Actors(self._handlers, *self._given)
+
+    def _bind(self, made: _Actors, loop: asyncio.AbstractEventLoop) -> None:
+        self._hands = [
+            Hands(taker, one.function, loop, self._changed)
+            for one, taker in zip(self._handlers, made.actors, strict=True)
+        ]
+
+    @property
+    def failure(self) -> HeroqError | None:
+        return next((hands.failure for hands in self._hands if hands.failure), None)
+
+    async def work(self, stopping: asyncio.Event) -> None:
+        """Until `stopping`, or until no actor takes any more."""
+        await self._open()
+        stop = asyncio.create_task(stopping.wait())
+        stop.add_done_callback(lambda _: self._changed.set())
+        try:
+            while not stop.done() and self.failure is None and any(hands.taking for hands in self._hands):
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            stop.cancel()
+
+    async def end(self, grace: float) -> None:
+        """What runs has `grace` seconds, and is then cancelled and given back."""
+        for hands in self._hands:
+            try:
+                hands.actor.drain(grace)
+            except StateError:
+                pass  # closed by somebody else
+        for seconds in (grace, _LAST_MOMENTS):
+            tasks = [task for hands in self._hands for task in hands.tasks.values()]
+            if tasks and seconds:
+                await asyncio.wait(tasks, timeout=seconds)
+            for hands in self._hands:
+                hands.cancel()
+        await self.close()
+
+    async def close(self) -> None:
+        self._closed = True
+        for hands in self._hands:
+            hands.stop()
+        if self._sync is not None:
+            await self._calls.call(self._sync.close, 1.0)
+
+
+async def serve(
+    *handlers: Handler[[Job], Awaitable[Any]],
+    server: Client | Embedded | str | None = None,
+    concurrency: int = 100,
+    grace: float = 30.0,
+    stopping: asyncio.Event | None = None,
+    **opts: Value | None,
+) -> None:
+    """Handles jobs on the running loop until `stopping` is set, which drains: what runs has `grace` seconds.
+
+    To cancel it ends it at once: handlers are cancelled, their jobs go back. Each handler has an actor of its own and
+    up to `concurrency` jobs at a time. Options are those of an actor, for all handlers.
+    """
+    crew = Crew(handlers, server, concurrency, opts)
+    try:
+        await crew.work(stopping or asyncio.Event())
+    except BaseException:
+        await asyncio.shield(asyncio.ensure_future(crew.end(0.0)))
+        raise
+    await asyncio.shield(asyncio.ensure_future(crew.end(grace)))
+    if crew.failure is not None:
+        raise crew.failure
+
+
+def run(
+    *handlers: Handler[[Job], Awaitable[Any]],
+    server: Client | Embedded | str | None = None,
+    concurrency: int = 100,
+    grace: float = 30.0,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    **opts: Value | None,
+) -> None:
+    """Handles jobs until SIGTERM, which drains (what runs has `grace` seconds), or Ctrl-C, which ends it at once.
+
+    `loop_factory` makes another event loop than asyncio's own, such as uvloop.new_event_loop.
+    """
+
+    async def main() -> None:
+        stopping = asyncio.Event()
+        with _terminated(stopping):
+            await serve(*handlers, server=server, concurrency=concurrency, grace=grace, stopping=stopping, **opts)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+
+
+@contextmanager
+def _terminated(stopping: asyncio.Event) -> Iterator[None]:
+    """SIGTERM sets the event. In other threads than the main one there are no signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGTERM)
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
