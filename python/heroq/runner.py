@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import os
 import signal
@@ -43,6 +44,9 @@ class Runner:
         found = list(handlers)
         if not found or not all(isinstance(one, Handler) for one in found):
             raise TypeError("heroq.run wants functions decorated with @heroq.actor(...)")
+        for one in found:
+            if inspect.iscoroutinefunction(one.function):
+                raise TypeError(f"{one.label!r} is an `async def` function: heroq.aio.run is for those")
         if threads < 1:
             raise ValueError("threads must be 1 or more")
         self.grace = grace

@@ -49,9 +49,13 @@ def start(server: Server) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """start("-c", code) or start("-m", "heroq", …): a Python process that ends with the test."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def run(*argv: str) -> subprocess.Popen[bytes]:
+    def run(*argv: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [sys.executable, *argv], env=environment(server.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, *argv],
+            env=environment(server.url),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         started.append(process)
         return process

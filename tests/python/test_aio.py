@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -44,7 +44,7 @@ async def until(condition: Callable[[], object], what: str = "the condition") ->
 
 @contextmanager
 def at_work(
-    server: Server, *handlers: heroq.Handler[[heroq.aio.Job], Awaitable[Any]], **options: Any
+    server: Server, *handlers: heroq.Handler[[heroq.aio.Job], Coroutine[Any, Any, Any]], **options: Any
 ) -> Iterator[None]:
     """heroq.aio.serve on a loop in another thread."""
     ready: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -335,12 +335,14 @@ def test_fork(server: Server, run: Run[Any], acting: Acting) -> None:
         async with heroq.aio.Supervisor(server.url) as mine:
             await mine.submit("from the child", "sal")
 
-    def be_the_child(sup: heroq.aio.Supervisor) -> None:
+    def be_the_child(sup: heroq.aio.Supervisor, actor: heroq.aio.Actor) -> None:
         status = 1
         try:
-            with pytest.raises(heroq.StateError) as caught:
-                asyncio.run(sup.submit("x", "sal"))
-            assert caught.value.name == "HEROQ_E_FORKED"
+            for call in (sup.submit("x", "sal"), sup.run_job_and_await_result("x", "sal"), actor.take()):
+                with pytest.raises(heroq.StateError) as caught:
+                    asyncio.run(call)
+                assert caught.value.name == "HEROQ_E_FORKED"
+            asyncio.run(sup.close())
             asyncio.run(child())
             status = 0
         finally:
@@ -351,15 +353,18 @@ def test_fork(server: Server, run: Run[Any], acting: Acting) -> None:
         waiting = asyncio.create_task(sup.run_job_and_await_result("x", "osis", timeout=60))
         await until(lambda: server.command("LLEN", "hero:q:work:type:osis") == 1)
         assert sup._awaits is not None
+        actor = heroq.aio.Actor(server.url, types="osis2")
+        assert await actor.take(0) is None
         pid = os.fork()
         if pid == 0:
             sup._awaits._readable.stop()  # as a finalizer in the child would
-            threading.Thread(target=be_the_child, args=(sup,)).start()
+            threading.Thread(target=be_the_child, args=(sup, actor)).start()
             threading.Event().wait()
         assert os.waitpid(pid, 0)[1] == 0
         assert server.command("LLEN", "hero:q:work:type:sal") == 1
         with acting("osis", echo):
             assert await waiting == b"x"
+        await actor.close()
         await sup.close()
 
     run(main())
@@ -545,6 +550,29 @@ def test_what_runs_is_given_back_after_the_grace(server: Server, sup: heroq.Supe
     assert server.command("LRANGE", "hero:q:work:type:osis", 0, -1) == [slow.id.encode()]
 
 
+def test_cancelling_a_drain_ends_it_at_once(server: Server, sup: heroq.Supervisor, run: Run[Any]) -> None:
+    running, stopping = asyncio.Event(), asyncio.Event()
+
+    @heroq.aio.actor("osis")
+    async def osis(job: heroq.aio.Job) -> None:
+        running.set()
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        serving = asyncio.create_task(heroq.aio.serve(osis, server=server.url, grace=60, stopping=stopping))
+        await asyncio.wait_for(running.wait(), 20)
+        stopping.set()
+        await asyncio.sleep(0.05)
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(serving, 20)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    job = sup.submit("x", "osis")
+    run(main())
+    assert sup.get_status(job) == "dispatched"
+
+
 def test_cancelling_serve_gives_the_jobs_back(server: Server, sup: heroq.Supervisor, run: Run[Any]) -> None:
     running = asyncio.Event()
 
@@ -601,11 +629,17 @@ def test_the_bare_loop(server: Server, sup: heroq.Supervisor, run: Run[Any]) -> 
 
 def test_what_is_no_coroutine_function_is_refused() -> None:
     with pytest.raises(TypeError, match="async def"):
-        heroq.aio.actor("osis")(print)
+        heroq.aio.actor("osis")(print)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="async def"):
-        asyncio.run(heroq.aio.serve(heroq.actor("osis")(print)))
+        asyncio.run(heroq.aio.serve(heroq.actor("osis")(print)))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="script types"):
         heroq.aio.actor()
+
+    @heroq.aio.actor("osis")
+    async def osis(job: heroq.aio.Job) -> None: ...
+
+    with pytest.raises(TypeError, match=r"heroq\.aio\.run"):
+        heroq.run(osis)  # type: ignore[arg-type]
 
 
 def test_no_server_is_an_error_and_the_next_call_tries_again(new_server: Callable[..., Server]) -> None:

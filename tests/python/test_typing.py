@@ -22,6 +22,14 @@ def test_mypy_strict(tmp_path: Path) -> None:
         "def osis(job: heroq.Job) -> dict[str, int]:\n"
         "    return {'attempt': job.attempt}\n"
         "heroq.run(osis, threads=8)\n"
+        "import heroq.aio\n"
+        "@heroq.aio.actor('sal')\n"
+        "async def sal(job: heroq.aio.Job) -> bytes:\n"
+        "    await job.log('a line')\n"
+        "    async with heroq.aio.Supervisor() as sup:\n"
+        "        rows: list[str] = [row['id'] async for row in sup.list_jobs(type='osis')]\n"
+        "        return await sup.run_job_and_await_result('x', script_type='osis', timeout=5)\n"
+        "heroq.aio.run(sal, concurrency=200, grace=5)\n"
     )
     argv = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(use)]
     done = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ class Calls:
 
     def __init__(self, most: int = 4):
         self._most = most
+        self._pid = os.getpid()
         self._changed = threading.Condition()
         self._waiting: deque[Callable[[], None]] = deque()
         self._threads = 0
@@ -27,6 +29,8 @@ class Calls:
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """What the function answers. A call that has begun goes on when the future is cancelled."""
+        if os.getpid() != self._pid:  # after fork there are no threads, and the lock may be held for ever
+            self.__init__(self._most)  # type: ignore[misc]
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 

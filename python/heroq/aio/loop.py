@@ -134,7 +134,7 @@ class Bound(abc.ABC, Generic[S]):
                 raise RuntimeError(f"{type(self).__name__} belongs to another event loop, which is not closed")
             self._opening = None
         self._check_open()
-        if self._opening is None:
+        if self._opening is None or self._opening.cancelled():
             self._loop = loop
             self._opening = loop.create_task(self._open_once(loop))
         opening = self._opening

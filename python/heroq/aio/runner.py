@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-Function = Callable[[Job], Awaitable[Any]]
+Coro = Coroutine[Any, Any, R]
 #: seconds that handlers which were cancelled have for their own cleaning up
 _LAST_MOMENTS = 1.0
 
 
-def actor(*types: str, **opts: Value | None) -> Callable[[Callable[[Job], R]], Handler[[Job], R]]:
+def actor(*types: str, **opts: Value | None) -> Callable[[Callable[[Job], Coro[R]]], Handler[[Job], Coro[R]]]:
     """`@heroq.aio.actor("osis", timeout=30)`: the `async def` function handles jobs of these script types.
 
     It returns bytes, str, None or what JSON can say; an exception fails the job; heroq.Retry and heroq.GiveUp say more.
@@ -44,7 +44,7 @@ def actor(*types: str, **opts: Value | None) -> Callable[[Callable[[Job], R]], H
     if not types or not all(isinstance(name, str) for name in types):
         raise TypeError('an actor needs its script types: @heroq.aio.actor("osis")')
 
-    def wrap(function: Callable[[Job], R]) -> Handler[[Job], R]:
+    def wrap(function: Callable[[Job], Coro[R]]) -> Handler[[Job], Coro[R]]:
         _check(function)
         return Handler(function, types, opts)
 
@@ -58,7 +58,7 @@ def _check(function: Callable[..., object]) -> None:
         )
 
 
-async def _handle(function: Function, job: Job) -> None:
+async def _handle(function: Callable[[Job], Coro[Any]], job: Job) -> None:
     try:
         job.finish(await function(job))
     except asyncio.CancelledError as error:
@@ -85,7 +85,13 @@ def _settle_cancelled(job: Job) -> None:
 class Hands:
     """A handler at work: takes what its actor offers, a task for each job, and cancels those that should stop."""
 
-    def __init__(self, taker: SyncActor, function: Function, loop: asyncio.AbstractEventLoop, changed: asyncio.Event):
+    def __init__(
+        self,
+        taker: SyncActor,
+        function: Callable[[Job], Coro[Any]],
+        loop: asyncio.AbstractEventLoop,
+        changed: asyncio.Event,
+    ):
         self.actor = taker
         self.failure: HeroqError | None = None
         self.taking = True
@@ -150,7 +156,7 @@ class _Actors:
 
     def __init__(
         self,
-        handlers: tuple[Handler[[Job], Any], ...],
+        handlers: tuple[Handler[[Job], Coro[Any]], ...],
         server: Client | Embedded | str | None,
         concurrency: int,
         opts: dict[str, Value | None],
@@ -182,7 +188,7 @@ class Crew(Bound[_Actors]):
 
     def __init__(
         self,
-        handlers: tuple[Handler[[Job], Awaitable[Any]], ...],
+        handlers: tuple[Handler[[Job], Coro[Any]], ...],
         server: Client | Embedded | str | None,
         concurrency: int,
         opts: dict[str, Value | None],
@@ -248,7 +254,7 @@ class Crew(Bound[_Actors]):
 
 
 async def serve(
-    *handlers: Handler[[Job], Awaitable[Any]],
+    *handlers: Handler[[Job], Coro[Any]],
     server: Client | Embedded | str | None = None,
     concurrency: int = 100,
     grace: float = 30.0,
@@ -263,16 +269,16 @@ async def serve(
     crew = Crew(handlers, server, concurrency, opts)
     try:
         await crew.work(stopping or asyncio.Event())
+        await crew.end(grace)
     except BaseException:
-        await asyncio.shield(asyncio.ensure_future(crew.end(0.0)))
+        await asyncio.shield(asyncio.create_task(crew.end(0.0)))
         raise
-    await asyncio.shield(asyncio.ensure_future(crew.end(grace)))
     if crew.failure is not None:
         raise crew.failure
 
 
 def run(
-    *handlers: Handler[[Job], Awaitable[Any]],
+    *handlers: Handler[[Job], Coro[Any]],
     server: Client | Embedded | str | None = None,
     concurrency: int = 100,
     grace: float = 30.0,

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .. import _heroq
-from .. import waiter as sync
 from ..client import Client
-from ..errors import ClosedError, HeroqError, StateError, error_from
+from ..errors import HeroqError, StateError, error_from
 from ..job import Data, Job
 from ..options import Value
+from ..waiter import Waiter as SyncWaiter
 from .loop import Bound, Readable
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Result = asyncio.Future[bytes]
 class Awaits:
     """The futures of one loop over one waiter. Its descriptor is watched while a future is open."""
 
-    def __init__(self, waiter: sync.Waiter, loop: asyncio.AbstractEventLoop):
+    def __init__(self, waiter: SyncWaiter, loop: asyncio.AbstractEventLoop):
         self.waiter = waiter
         self._loop = loop
         self._readable = Readable(loop, waiter.fd(), self._take)
@@ -75,7 +75,7 @@ class Awaits:
                     _settle(future, completion)
             else:
                 return  # there may be more: the descriptor stays watched
-        except ClosedError as error:
+        except StateError as error:  # closed, or another process by now
             left, self._open = self._open, {}
             for future in left.values():
                 _fail(future, error)
@@ -111,7 +111,7 @@ def _fail(future: Result, error: Exception) -> None:
         future.set_exception(error)
 
 
-class Waiter(Bound[Client]):
+class Waiter(Bound[SyncWaiter]):
     """Futures instead of calls that wait: `async with heroq.aio.Waiter() as waiter: future = waiter.submit(job)`.
 
     A future's result is the job's output; JobFailed, TimeoutError, … are its exceptions. To cancel it leaves nothing
@@ -123,15 +123,15 @@ class Waiter(Bound[Client]):
         self._server, self._opts = server, opts
         self._awaits: Awaits | None = None
 
-    def _make(self) -> Client:
-        return self._server if isinstance(self._server, Client) else Client(self._server, **self._opts)
+    def _make(self) -> SyncWaiter:
+        return SyncWaiter(self._server, **self._opts)
 
-    def _bind(self, sync_client: Client, loop: asyncio.AbstractEventLoop) -> None:
+    def _bind(self, made: SyncWaiter, loop: asyncio.AbstractEventLoop) -> None:
         if self._awaits is not None:
             self._awaits.abandon()
-        self._awaits = Awaits(sync.Waiter(sync_client), loop)
+        self._awaits = Awaits(SyncWaiter(made.client), loop)  # one a loop
 
-    def _ready(self) -> tuple[sync.Waiter, Awaits]:
+    def _ready(self) -> tuple[SyncWaiter, Awaits]:
         self._check_open()
         if self._awaits is None:
             raise StateError("open the waiter first: async with heroq.aio.Waiter() as waiter")
@@ -167,5 +167,5 @@ class Waiter(Bound[Client]):
         self._closed = True
         if self._awaits is not None:
             self._awaits.close()
-        if self._sync is not None and self._sync is not self._server:
+        if self._sync is not None:
             self._sync.close()
