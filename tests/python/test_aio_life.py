@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import heroq
 import pytest
@@ -161,3 +163,14 @@ def test_import_heroq_does_not_import_asyncio(start: Start) -> None:
     process = start("-c", "import sys, heroq; print('asyncio' in sys.modules, hasattr(heroq, 'aio'))")
     out, errors = process.communicate(timeout=30)
     assert out == b"False False\n", errors
+
+
+def test_the_readmes_examples(server: Server, start: Start) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = text.partition("\n## asyncio\n")[2].partition("\n## ")[0]
+    actor, supervisor = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    acting = start("-c", actor)
+    out, errors = start("-c", supervisor.replace("redis://localhost", server.url)).communicate(timeout=60)
+    assert out == b"1000 results\n", errors
+    _, out, errors = end_by(acting, signal.SIGTERM)
+    assert (acting.returncode, out, errors) == (0, b"", b"")
