@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import heroq
 import pytest
@@ -67,6 +69,70 @@ def test_create_start_show(server: Server) -> None:
     assert json.loads(cli("queues", "--json", url=server.url).stdout)
 
 
+def test_every_command_speaks_json(server: Server) -> None:
+    def said(*argv: str) -> Any:
+        done = cli(*argv, "--json", url=server.url)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout else None
+
+    assert said("create", "--type", "osis", "--id", "a", "x") == {"id": "a"}
+    assert said("start", "a") == {"id": "a", "started": True}
+    assert [row["id"] for row in said("ls")] == ["a"]
+    assert said("show", "a")["status"] == "dispatched"
+    assert [(row["script_type"], row["waiting"]) for row in said("queues")] == [("osis", 1)]
+    assert said("stop", "a") == {"id": "a", "outcome": "cancelled"}
+    assert said("requeue", "a") == [{"id": "a", "requeued": True}]
+    assert said("doctor")["checks"]
+    assert said("rm", "a") == [{"id": "a", "deleted": True}]
+    with heroq.Actor(server.url, types="osis") as actor:
+        worker = threading.Thread(target=lambda: [job.finish(job.script * 2) for job in actor])
+        worker.start()
+        ran = said("run", "--type", "osis", "--timeout", "20", "ab")
+        actor.drain(1.0)
+        worker.join()
+    assert (ran["status"], ran["output"]) == ("finished", "abab")
+
+
+def test_exit_codes_of_states_and_signals(server: Server) -> None:
+    job_id = cli("create", "--type", "osis", "x", url=server.url).stdout.strip()
+    assert cli("stop", job_id, url=server.url).stdout == "cancelled\n"
+    again = cli("start", job_id, url=server.url)
+    assert (again.returncode, again.stderr.count("\n")) == (6, 1) and "requeue" in again.stderr
+    server.command("ZADD", "{heroq}:queues", 1, "hero:q:work:type:osis")
+    server.command("SET", "hero:q:work:type:osis", "no list")
+    assert cli("doctor", url=server.url).returncode == 1
+    with running("run", "--type", "nobody", "x", url=server.url) as waiting:
+        wait_until(lambda: server.command("LLEN", "hero:q:work:type:nobody") == 1, what="the job")
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(10) == 130
+
+
+def test_what_a_script_leaves_behind_is_ended(server: Server) -> None:
+    """Each script has a process group of its own, which goes with it."""
+    with running("actor", "--type", "sh", "--exec", "sh", "--allow-root", url=server.url):
+        pid = cli(
+            "run", "--type", "sh", "sleep 300 >/dev/null 2>&1 & echo $!", "--timeout", "20", url=server.url
+        ).stdout
+        wait_until(lambda: not is_running(int(pid)), what="the end of the sleep")
+
+
+def test_a_killed_actor_takes_its_script_along(server: Server, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    with running("actor", "--type", "sh", "--exec", "sh", "--allow-root", url=server.url) as actor:
+        cli("run", "--type", "sh", f"echo $$ >{note}; exec sleep 300", "--timeout", "0", url=server.url)
+        wait_until(lambda: note.exists() and note.read_text().strip() != "", what="the script")
+        assert is_running(int(note.read_text()))
+        actor.kill()
+        wait_until(lambda: not is_running(int(note.read_text())), what="the end of the script")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def test_a_program_runs_the_scripts(server: Server) -> None:
     with running(
         "actor", "--type", "python", "--exec", "python3", "--allow-root", "--timeout", "2s", url=server.url
@@ -114,8 +180,8 @@ def test_a_program_runs_the_scripts(server: Server) -> None:
 def test_root_must_name_a_user(server: Server) -> None:
     assert cli("actor", "--type", "sh", "--exec", "sh", url=server.url).returncode == 2
     with running("actor", "--type", "sh", "--exec", "sh", "--user", "nobody", url=server.url):
-        done = cli("run", "--type", "sh", "id -un", "--timeout", "20", url=server.url)
-        assert done.stdout == "nobody\n", done.stderr
+        done = cli("run", "--type", "sh", "id -un; id -G", "--timeout", "20", url=server.url)
+        assert done.stdout == "nobody\n65534\n", done.stderr
 
 
 def test_a_worker_restarts_dead_children_and_drains(server: Server, tmp_path: Path) -> None:
