@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import heroq
+import heroq.aio  # not imported by heroq itself
 import pytest
 from heroq import _heroq
 
