@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.crew import Crew
+from support.faults import FULL, sanitizer
 from support.server import Server
 
 COLUMNS = ("faults", "jobs", "restarts", "lost", "doubled", "stale", "recovery")
@@ -107,6 +108,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     terminalreporter.section("faults")
     terminalreporter.write_line(LEGEND)
+    if FULL and sanitizer():
+        terminalreporter.write_line(f"{sanitizer()} sanitizer: a fifth of the kills, and nothing larger than 64 MiB")
     for line in lines:
         first = [text.ljust(width) for text, width in zip(line[:2], widths[:2], strict=True)]
         rest = [text.rjust(width) for text, width in zip(line[2:], widths[2:], strict=True)]

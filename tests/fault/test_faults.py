@@ -10,7 +10,7 @@ from collections.abc import Callable
 import heroq
 import pytest
 from support.crew import LEASE, MAX_STARTS, Crew, Q, seeded
-from support.faults import FULL
+from support.faults import FULL, sanitizer
 from support.server import Server, wait_until
 
 Hire = Callable[[Server], Crew]
@@ -48,6 +48,8 @@ def test_1_kill9_mid_job(world: Crew) -> None:
 
 # jobs, kills, of them kills of the server (with appendfsync always), seconds
 SIZE = (10_000, 1_000, 10, 45) if FULL else (300, 40, 2, 5)
+if FULL and sanitizer():  # several times as slow
+    SIZE = (2_000, 200, 4, 45)
 
 
 @pytest.mark.timeout(240)

@@ -9,17 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.faults import Runner, field, nothing_left
+from support.faults import Runner, field, nothing_left, sanitizer
 from support.server import Server, wait_until
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 BUILD = Path(os.environ["HEROQ_BUILD_DIR"])
-
-
-def sanitizer() -> str:
-    line = next((one for one in (BUILD / "CMakeCache.txt").read_text().splitlines() if "HEROQ_SANITIZE:" in one), "=")
-    return line.partition("=")[2]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import heroq
@@ -14,6 +15,14 @@ from .acting import H, Q, field
 from .server import Server
 
 FULL = bool(os.environ.get("HEROQ_FAULT_FULL"))  # tests/run.sh fault
+
+
+def sanitizer() -> str:
+    """What the library was built with, such as "thread"; mostly nothing."""
+    cache = Path(os.environ["HEROQ_BUILD_DIR"]) / "CMakeCache.txt"
+    return next((one for one in cache.read_text().splitlines() if "HEROQ_SANITIZE:" in one), "=").partition("=")[2]
+
+
 #: Everything scaled down, so that a fault and its repair fit into a second or two.
 OPTIONS: dict[str, Any] = {
     **acting.OPTIONS,
