@@ -61,3 +61,13 @@ def test_what_is_missing_is_a_row_with_its_reason(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name in ("results.txt", "results.md"):
         assert "missing: the registry cannot be reached" in (out / name).read_text()
+
+
+def test_what_fails_is_a_row_with_its_reason_and_an_exit_status(tmp_path: Path) -> None:
+    (tmp_path / "huey").mkdir()
+    (tmp_path / "huey" / ".sum").touch()  # installed, but nothing is there
+    out = tmp_path / "out"
+    done = benchmark("--quick", "--peers", "huey", "--out", str(out), HEROQ_BENCH_PEERS=str(tmp_path))
+    assert done.returncode == 1
+    assert "failed: trial: " in (out / "results.txt").read_text()
+    assert "No such file" in (out / "results.md").read_text()

@@ -39,8 +39,8 @@ def bench(
 ) -> None:
     """Measure enqueueing, draining and the round trip of jobs that do nothing, with one actor in Python.
 
-    On the queue of the type heroq-bench, which is empty afterwards; the jobs' hashes expire within ten seconds. Two
-    at the same time on one server would take each other's jobs.
+    On the queue of the type heroq-bench, which is empty afterwards; results expire within ten seconds, a late reply
+    within an hour. Two at the same time on one server would take each other's jobs.
     """
     with ExitStack() as stack:
         server = url or stack.enter_context(embedded())
