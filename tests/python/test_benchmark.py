@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.server import default_kind
 
 PROGRAM = Path(__file__).parents[1] / "bench" / "bench.py"
@@ -21,11 +22,12 @@ def benchmark(*arguments: str, **environment: str) -> subprocess.CompletedProces
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
 
 
+@pytest.mark.timeout(320)
 def test_tables_and_figures(tmp_path: Path) -> None:
     done = benchmark("--quick", "--peers", ",".join(PEERS), "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
