@@ -269,6 +269,8 @@ void heroq_waiter_submit(heroq_waiter *self, heroq_job *job, int64_t tag, int64_
 void heroq_waiter_submit_many(heroq_waiter *self, const heroq_jobs *jobs, int64_t first_tag, int64_t timeout_ms,
                               heroq_error *err);
 void heroq_waiter_add(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms, heroq_error *err);
+void heroq_waiter_fetch(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms, heroq_error *err);
+void heroq_waiter_stop(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms, heroq_error *err);
 void heroq_waiter_cancel(heroq_waiter *self, int64_t tag, heroq_error *err);
 HEROQ_OUT(heroq_record, heroq_waiter_take,
           (heroq_waiter *self, int64_t timeout_ms, heroq_call *call, heroq_error *err),

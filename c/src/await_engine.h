@@ -5,6 +5,7 @@
 #include <heroq/waiter.h>
 
 #include "client_private.h"
+#include "delivery.h"
 #include "job_private.h"
 #include "map.h"
 
@@ -16,7 +17,10 @@ enum hq_await_stage {
   HQ_A_CREATE, /* the hash is to be written */
   HQ_A_PUSH,   /* the hash stands, the id is to be pushed */
   HQ_A_OPEN,   /* a job of somebody else: the reply list is to be named in its hash */
-  HQ_A_WAIT    /* the job is known to the server */
+  HQ_A_WAIT,   /* the job is known to the server */
+  HQ_A_FETCH,  /* the hash is to be read, and that is all */
+  HQ_A_CANCEL, /* the job is to be asked to stop */
+  HQ_A_TELL    /* it was; who runs or awaits it is to be told */
 };
 
 /* One tag. Referenced by its waiter's table until the completion is taken, and by the engine. */
@@ -31,8 +35,10 @@ typedef struct hq_await {
   bool done, failed;
   heroq_status status;
   uint32_t flags;
-  hq_buf payload; /* output, or error of a failed job */
-  char *text;     /* what went wrong, NULL: nothing */
+  hq_buf payload;       /* output, or error of a failed job */
+  char *text;           /* what went wrong, NULL: nothing */
+  heroq_record *fields; /* of a FETCH */
+  const char *outcome;  /* of a CANCEL */
   /* under the engine's inbox lock */
   struct hq_await *next_new, *next_ended;
   /* the engine's thread */
@@ -44,6 +50,9 @@ typedef struct hq_await {
   hq_target *target;
   struct hq_await *prev, *next; /* of its target */
   struct hq_await *next_todo;
+  hq_cancel cancel; /* HQ_A_TELL: what CANCEL answered, in kept */
+  const char *told; /* and what it comes to */
+  hq_buf kept;
 } hq_await;
 void hq_await_ref(hq_await *a);
 void hq_await_unref(hq_await *a);
@@ -52,6 +61,8 @@ void hq_await_unref(hq_await *a);
 /* The last completion of a tag, unless it had one. `text` NULL: none. */
 void hq_waiter_complete(hq_await *a, heroq_status status, bool failed, hq_slice payload, uint32_t flags,
                         const char *text);
+/* The same for a FETCH (takes the record) and a CANCEL (static text). */
+void hq_waiter_answer(hq_await *a, heroq_record *fields, const char *outcome);
 bool hq_waiter_is_done(hq_await *a);
 bool hq_waiter_is_closed(const heroq_waiter *w);
 

@@ -33,13 +33,23 @@ struct hq_target {
   bool has_list;  /* somebody replied to the job's own list, which is to be deleted */
 };
 
-enum hq_await_op { HQ_AO_CREATE, HQ_AO_OPEN, HQ_AO_PUSH, HQ_AO_LOOK, HQ_AO_SETTLE, HQ_AO_PLAIN };
+enum hq_await_op {
+  HQ_AO_CREATE,
+  HQ_AO_OPEN,
+  HQ_AO_PUSH,
+  HQ_AO_LOOK,
+  HQ_AO_SETTLE,
+  HQ_AO_FETCH,
+  HQ_AO_CANCEL,
+  HQ_AO_TELL,
+  HQ_AO_PLAIN
+};
 typedef struct hq_await_item {
   enum hq_await_op op;
-  hq_await *await;   /* CREATE, OPEN, PUSH: referenced */
+  hq_await *await;   /* all others but PLAIN: referenced */
   hq_target *target; /* LOOK, SETTLE: in_flight */
   bool with_reply;   /* LOOK: a LINDEX of the job's reply list stands before it */
-  uint32_t at;       /* its (last) command */
+  uint32_t at;       /* its (last) command; TELL: the first */
 } hq_await_item;
 
 struct hq_await_engine {

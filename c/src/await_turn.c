@@ -6,7 +6,9 @@
 #include "clock.h"
 #include "errors.h"
 #include "keys_private.h"
+#include "stop.h"
 #include "store.h"
+#include "wire.h"
 
 #define TEND_EVERY_MS 3000
 #define CARES_KEPT 64
@@ -137,6 +139,11 @@ static void finish_with(hq_await_engine *e, hq_await *a, const heroq_error *why)
   finish(e, a, why->code, false, HQ_SLICE_NONE, why->flags, why->text);
 }
 
+static void finish_stop(hq_await_engine *e, hq_await *a) {
+  hq_waiter_answer(a, NULL, a->told);
+  detach(e, a);
+}
+
 /* All tags that wait for the target end alike. The target may be gone afterwards, unless it is in flight. */
 static void finish_target(hq_await_engine *e, hq_target *t, heroq_status status, bool failed, hq_slice payload,
                           uint32_t flags, const char *text) {
@@ -198,10 +205,17 @@ void hq_turn_add(hq_await_engine *e, hq_await *a, int64_t now) {
   hq_engine_todo(e, a);
 }
 
+/* Answered by the server in no time, or not at all: nobody is to wait for one that cannot be reached. */
+static bool is_request(const hq_await *a) { return a->job || a->stage >= HQ_A_FETCH; }
+
+/* To be carried out, or to its end, though nobody waits any more. */
+static bool must_go_on(const hq_await *a) {
+  return a->job || a->stage == HQ_A_TELL || (a->stage == HQ_A_CANCEL && a->in_flight);
+}
+
 void hq_turn_end(hq_await_engine *e, hq_await *a) {
   if (!a->target) return; /* it has ended, or its add is still to come */
-  bool submits = a->job && !hq_waiter_is_closed(a->waiter);
-  if (submits) {
+  if (must_go_on(a) && !hq_waiter_is_closed(a->waiter)) {
     a->orphan = true;
     hq_heap_set(&e->timers, &a->timer, HQ_NEVER);
   } else
@@ -209,12 +223,13 @@ void hq_turn_end(hq_await_engine *e, hq_await *a) {
 }
 
 void hq_turn_timeout(hq_await_engine *e, hq_await *a) {
-  bool submits = a->job != NULL;
-  uint32_t flags = HEROQ_RETRYABLE | (a->in_flight ? HEROQ_MAYBE_DONE : 0);
-  hq_waiter_complete(a, HEROQ_E_TIMEOUT, false, HQ_SLICE_NONE, flags,
-                     submits ? "the server has not taken the job in time"
-                             : "the job has not ended in time; it goes on");
-  if (submits && a->in_flight)
+  bool maybe_done = a->in_flight || a->stage == HQ_A_TELL;
+  const char *text = a->job          ? "the server has not taken the job in time"
+                     : is_request(a) ? "the server has not answered in time"
+                                     : "the job has not ended in time; it goes on";
+  hq_waiter_complete(a, HEROQ_E_TIMEOUT, false, HQ_SLICE_NONE, HEROQ_RETRYABLE | (maybe_done ? HEROQ_MAYBE_DONE : 0),
+                     text);
+  if (must_go_on(a) && maybe_done)
     a->orphan = true;
   else
     detach(e, a);
@@ -283,7 +298,31 @@ static bool put_create(hq_await_engine *e, hq_await *a) {
   return true;
 }
 
+/* What a FETCH or a stop asks next. */
+static bool put_request(hq_await_engine *e, hq_await *a) {
+  enum hq_await_op op = a->stage == HQ_A_FETCH ? HQ_AO_FETCH : a->stage == HQ_A_CANCEL ? HQ_AO_CANCEL : HQ_AO_TELL;
+  hq_await_item *i = new_item(e, op);
+  if (!i) return false;
+  uint32_t at = e->batch.count;
+  if (op == HQ_AO_FETCH)
+    hq_batch_words(&e->batch, "HGETALL", a->target->job_key, NULL);
+  else if (op == HQ_AO_CANCEL)
+    hq_put_cancel(&e->batch, a->target->job_key);
+  else
+    hq_stop_put(&e->batch, hq_slice_of(a->id), &a->cancel, NULL);
+  if (e->batch.count == at) { /* no memory */
+    e->items--;
+    return false;
+  }
+  i->await = a;
+  i->at = at;
+  hq_await_ref(a);
+  a->in_flight = true;
+  return true;
+}
+
 static bool put_one(hq_await_engine *e, hq_await *a) {
+  if (a->stage >= HQ_A_FETCH) return put_request(e, a);
   if (a->job && !a->target->care) {
     heroq_error why;
     hq_fail_nomem(&why);
@@ -480,6 +519,64 @@ static void settled(hq_await_engine *e, const hq_await_item *i, int64_t now) {
   free_if_done(e, t);
 }
 
+static void fetched(hq_await_engine *e, hq_await *a, const hq_reply *r) {
+  heroq_job *job = NULL;
+  heroq_record *fields = NULL;
+  heroq_error why;
+  heroq_status status = hq_reply_to_error(r, a->target->job_key, &why);
+  if (status == HEROQ_OK) status = hq_wire_job_from_hash(hq_slice_of(a->id), r, &job, &why);
+  if (status == HEROQ_OK) status = heroq_job_to_record(job, &fields, &why);
+  heroq_job_free(job);
+  if (status) {
+    finish_with(e, a, &why);
+    return;
+  }
+  hq_waiter_answer(a, fields, NULL);
+  detach(e, a);
+}
+
+/* What is left to do, if anything is, has to wait for the next turn: this answer's memory ends with it. */
+static void cancelled(hq_await_engine *e, hq_await *a, const hq_reply *r) {
+  hq_batch rest;
+  heroq_error why;
+  hq_batch_init(&rest);
+  heroq_status status = hq_stop_read(r, a->target->job_key, &a->cancel, &a->told, &why);
+  if (status == HEROQ_OK) status = hq_stop_put(&rest, hq_slice_of(a->id), &a->cancel, &why);
+  bool more = rest.count > 0;
+  hq_batch_free(&rest);
+  if (status == HEROQ_OK && more && !hq_stop_keep(&a->cancel, &a->kept)) status = hq_fail_nomem(&why);
+  if (status)
+    finish_with(e, a, &why);
+  else if (!more)
+    finish_stop(e, a);
+  else {
+    a->stage = HQ_A_TELL;
+    hq_engine_todo(e, a);
+  }
+}
+
+static void told(hq_await_engine *e, hq_await *a, const hq_reply *r) {
+  heroq_error why;
+  if (hq_reply_to_error(r, "what follows a stop", &why))
+    finish_with(e, a, &why);
+  else
+    finish_stop(e, a);
+}
+
+static void request_answered(hq_await_engine *e, const hq_await_item *i) {
+  hq_await *a = i->await;
+  const hq_reply *r = hq_batch_reply(&e->batch, i->at);
+  if (!a->target) return;
+  if (!r)
+    again(e, a);
+  else if (i->op == HQ_AO_FETCH)
+    fetched(e, a, r);
+  else if (i->op == HQ_AO_CANCEL)
+    cancelled(e, a, r);
+  else
+    told(e, a, r);
+}
+
 /* Of a broken connection too: what has no reply says it. */
 void hq_turn_answer(hq_await_engine *e, int64_t now) {
   for (uint32_t n = 0; n < e->items; n++) {
@@ -505,6 +602,8 @@ void hq_turn_answer(hq_await_engine *e, int64_t now) {
       looked(e, i, now);
     else if (i->op == HQ_AO_SETTLE)
       settled(e, i, now);
+    else if (i->op == HQ_AO_FETCH || i->op == HQ_AO_CANCEL || i->op == HQ_AO_TELL)
+      request_answered(e, i);
     if (a) hq_await_unref(a);
   }
   e->items = 0;
@@ -520,12 +619,12 @@ void hq_turn_fail(hq_await_engine *e, bool all, const heroq_error *why) {
   /* out of the list, whose links the collection uses; what waits for somebody else's job goes on waiting */
   for (hq_await *a = todo, *next; a; a = next) {
     next = a->next_todo;
-    if (!all && a->target && !a->job) hq_engine_todo(e, a);
+    if (!all && a->target && !is_request(a)) hq_engine_todo(e, a);
     hq_await_unref(a);
   }
   for (hq_target *t = hq_map_next(&e->targets, NULL); t; t = hq_map_next(&e->targets, &t->by_id))
     for (hq_await *a = t->awaits; a; a = a->next) {
-      if (!all && (!a->job || a->in_flight)) continue;
+      if (!all && (!is_request(a) || a->in_flight)) continue;
       hq_await_ref(a);
       a->next_todo = found;
       found = a;

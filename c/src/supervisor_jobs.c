@@ -10,6 +10,7 @@
 #include "job_private.h"
 #include "keys_private.h"
 #include "record_private.h"
+#include "stop.h"
 #include "store.h"
 #include "supervisor_private.h"
 
@@ -192,89 +193,21 @@ heroq_status heroq_supervisor_list_jobs(heroq_supervisor *self, const char *curs
   return status ? status : hq_ok(err);
 }
 
-/* ---- what the other steps share ---- */
-
-/* The queue that the hash names, else the one of its type; false: neither is known. */
-static bool known_queue(hq_slice queue, hq_slice script_type, hq_qkeys *q) {
-  hq_buf key = {0};
-  hq_slice part;
-  if (queue.n && hq_key_queue_parts(queue, &part, &part, &part))
-    hq_buf_add(&key, queue.p, queue.n);
-  else if (hq_name_ok(script_type))
-    hq_key_queue(&key, script_type.p, NULL, NULL);
-  bool ok = key.n && hq_qkeys_init(q, hq_buf_cstr(&key));
-  hq_buf_free(&key);
-  return ok;
-}
-
 /* ---- stop ---- */
-
-/* It had not started and is ended: who waits is told, and a delayed copy comes to be found terminal. */
-static heroq_status after_cancel(heroq_supervisor *self, hq_slice id, const hq_cancel *c, heroq_call *call,
-                                 heroq_error *err) {
-  hq_batch b;
-  hq_qkeys q;
-  heroq_status status = HEROQ_OK;
-  hq_batch_init(&b);
-  if (c->reply_to.n) hq_put_reply(&b, c->reply_to, id, hq_slice_of("cancelled"));
-  if (known_queue(c->queue, c->script_type, &q)) {
-    hq_put_due_now(&b, &q, id);
-    hq_qkeys_free(&q);
-  }
-  if (b.count) status = hq_ask(self->client, &b, "the reply of a cancelled job", call, err);
-  hq_batch_free(&b);
-  return status;
-}
-
-static heroq_status tell_holder(heroq_supervisor *self, hq_slice id, const hq_cancel *c, heroq_call *call,
-                                heroq_error *err) {
-  hq_batch b;
-  hq_qkeys q;
-  if (!known_queue(c->queue, c->script_type, &q))
-    return hq_fail(err, HEROQ_E_STATE, "job %.*s does not say in which queue it runs", (int)id.n, id.p);
-  hq_batch_init(&b);
-  hq_put_stop(&b, &q, id);
-  heroq_status status = hq_ask(self->client, &b, q.key[HQ_Q_STOPS].p, call, err);
-  hq_batch_free(&b);
-  hq_qkeys_free(&q);
-  return status;
-}
-
-static heroq_status ask_foreign(heroq_supervisor *self, hq_slice id, const hq_cancel *c, heroq_call *call,
-                                heroq_error *err) {
-  hq_buf key = {0};
-  hq_batch b;
-  if (!hq_name_ok(c->script_type))
-    return hq_fail(err, HEROQ_E_STATE, "job %.*s has no script_type, so there is no list to stop it by", (int)id.n,
-                   id.p);
-  hq_key_ctl(&key, c->script_type.p);
-  hq_batch_init(&b);
-  hq_put_ctl(&b, hq_buf_cstr(&key), id);
-  heroq_status status = hq_ask(self->client, &b, hq_buf_cstr(&key), call, err);
-  hq_batch_free(&b);
-  hq_buf_free(&key);
-  return status;
-}
 
 /* CANCEL and what follows its verdict; *outcome is static text. */
 static heroq_status stop(heroq_supervisor *self, hq_slice id, const char *key, const char **outcome, heroq_call *call,
                          heroq_error *err) {
-  enum { UNKNOWN, ENDED_NOW, ASKED_TO_STOP, HAD_ENDED, FOREIGN };
-  static const char *const words[] = {"", "cancelled", "stopping", "ended", "asked"};
   hq_cancel c;
-  hq_batch b;
+  hq_batch b, rest;
   hq_batch_init(&b);
+  hq_batch_init(&rest);
   hq_put_cancel(&b, key);
-  heroq_status status = hq_ask(self->client, &b, key, call, err);
-  if (status == HEROQ_OK && (!hq_get_cancel(hq_batch_reply(&b, 0), &c) || c.verdict < UNKNOWN || c.verdict > FOREIGN))
-    status = hq_fail(err, HEROQ_E_PROTOCOL, "%s: an answer that heroq does not understand", key);
-  if (status == HEROQ_OK) {
-    *outcome = words[c.verdict];
-    if (c.verdict == UNKNOWN) status = hq_fail(err, HEROQ_E_NOT_FOUND, "%s is not there", key);
-    if (c.verdict == ENDED_NOW) status = after_cancel(self, id, &c, call, err);
-    if (c.verdict == ASKED_TO_STOP) status = tell_holder(self, id, &c, call, err);
-    if (c.verdict == FOREIGN) status = ask_foreign(self, id, &c, call, err);
-  }
+  heroq_status status = hq_client_exchange(self->client, &b, HQ_NEVER, call, err);
+  if (status == HEROQ_OK) status = hq_stop_read(hq_batch_reply(&b, 0), key, &c, outcome, err);
+  if (status == HEROQ_OK) status = hq_stop_put(&rest, id, &c, err);
+  if (status == HEROQ_OK && rest.count) status = hq_ask(self->client, &rest, "what follows a stop", call, err);
+  hq_batch_free(&rest);
   hq_batch_free(&b);
   return status;
 }
@@ -302,7 +235,8 @@ static heroq_status out_of_dead(heroq_supervisor *self, hq_slice id, const hq_re
                                 heroq_error *err) {
   hq_batch b;
   hq_qkeys q;
-  if (!known_queue(hq_reply_str(hq_reply_at(deleted, 1)), hq_reply_str(hq_reply_at(deleted, 2)), &q)) return HEROQ_OK;
+  if (!hq_known_queue(hq_reply_str(hq_reply_at(deleted, 1)), hq_reply_str(hq_reply_at(deleted, 2)), &q))
+    return HEROQ_OK;
   hq_batch_init(&b);
   hq_batch_words(&b, "HDEL", q.key[HQ_Q_REASONS].p, id.p, NULL);
   hq_batch_words(&b, "ZREM", q.key[HQ_Q_DEAD].p, id.p, NULL);
@@ -357,7 +291,7 @@ static heroq_status requeue_target(const hq_reply *r, const heroq_options *o, co
     if (status) return status;
     queue = (hq_slice){heroq_bytes_data(text), heroq_bytes_size(text)};
   }
-  bool ok = known_queue(queue, type, q);
+  bool ok = hq_known_queue(queue, type, q);
   heroq_bytes_free(text);
   return ok ? HEROQ_OK
             : hq_fail(err, HEROQ_E_INVALID, "%s names no queue and no script_type: give the option type", key);

@@ -38,13 +38,16 @@ void hq_await_unref(hq_await *a) {
   heroq_waiter *w = a->waiter;
   heroq_job_free(a->job);
   hq_buf_free(&a->payload);
+  hq_buf_free(&a->kept);
+  heroq_record_free(a->fields);
   free(a->text);
   free(a->id);
   free(a);
   waiter_unref(w);
 }
 
-static hq_await *new_await(heroq_waiter *w, const char *id, heroq_job *job, int64_t tag, int64_t timeout_ms) {
+static hq_await *new_await(heroq_waiter *w, const char *id, heroq_job *job, enum hq_await_stage stage, int64_t tag,
+                           int64_t timeout_ms) {
   hq_await *a = calloc(1, sizeof *a);
   if (!a || !(a->id = hq_strdup(id))) {
     free(a);
@@ -55,7 +58,7 @@ static hq_await *new_await(heroq_waiter *w, const char *id, heroq_job *job, int6
   a->waiter = w;
   a->tag = tag;
   a->deadline = hq_deadline(hq_mono_ms(), timeout_ms);
-  a->stage = job ? HQ_A_CREATE : HQ_A_OPEN;
+  a->stage = stage;
   a->timer.owner = a;
   a->job = job;
   if (job) hq_job_ref(job);
@@ -92,6 +95,18 @@ void hq_waiter_complete(hq_await *a, heroq_status status, bool failed, hq_slice 
   pthread_mutex_lock(&a->waiter->lock);
   complete(a->waiter, a, status, failed, payload, flags, text);
   pthread_mutex_unlock(&a->waiter->lock);
+}
+
+void hq_waiter_answer(hq_await *a, heroq_record *fields, const char *outcome) {
+  pthread_mutex_lock(&a->waiter->lock);
+  bool wanted = !a->done;
+  if (wanted) {
+    a->fields = fields;
+    a->outcome = outcome;
+  }
+  complete(a->waiter, a, HEROQ_OK, false, HQ_SLICE_NONE, 0, NULL);
+  pthread_mutex_unlock(&a->waiter->lock);
+  if (!wanted) heroq_record_free(fields);
 }
 
 bool hq_waiter_is_done(hq_await *a) {
@@ -264,7 +279,7 @@ heroq_status heroq_waiter_submit(heroq_waiter *self, heroq_job *job, int64_t tag
   heroq_status status = check_call(self, tag, 1, timeout_ms, err);
   if (status == HEROQ_OK) status = hq_store_check(self->client, job, true, err);
   if (status) return status;
-  hq_await *a = new_await(self, heroq_job_id(job), job, tag, timeout_ms);
+  hq_await *a = new_await(self, heroq_job_id(job), job, HQ_A_CREATE, tag, timeout_ms);
   if (!a) return hq_fail_nomem(err);
   hq_store_freeze(job);
   return hand_over(self, a, err);
@@ -279,7 +294,7 @@ heroq_status heroq_waiter_submit_many(heroq_waiter *self, const heroq_jobs *jobs
   for (int32_t i = 0; i < jobs->count && status == HEROQ_OK; i++) {
     status = hq_store_check(self->client, jobs->job[i], true, err);
     if (status == HEROQ_OK) {
-      *last = new_await(self, heroq_job_id(jobs->job[i]), jobs->job[i], first_tag + i, timeout_ms);
+      *last = new_await(self, heroq_job_id(jobs->job[i]), jobs->job[i], HQ_A_CREATE, first_tag + i, timeout_ms);
       if (*last)
         last = &(*last)->next_new;
       else
@@ -295,14 +310,29 @@ heroq_status heroq_waiter_submit_many(heroq_waiter *self, const heroq_jobs *jobs
   return hand_over(self, first, err);
 }
 
-heroq_status heroq_waiter_add(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms,
-                              heroq_error *err) {
-  heroq_status status = check_call(self, tag, 1, timeout_ms, err);
+static heroq_status begin(heroq_waiter *w, const char *job_id, enum hq_await_stage stage, int64_t tag,
+                          int64_t timeout_ms, heroq_error *err) {
+  heroq_status status = check_call(w, tag, 1, timeout_ms, err);
   if (status) return status;
   if (!job_id || !hq_wire_id_ok(hq_slice_of(job_id)))
     return hq_fail(err, HEROQ_E_INVALID, "a job id is 1 to 256 printable characters without space and braces");
-  hq_await *a = new_await(self, job_id, NULL, tag, timeout_ms);
-  return a ? hand_over(self, a, err) : hq_fail_nomem(err);
+  hq_await *a = new_await(w, job_id, NULL, stage, tag, timeout_ms);
+  return a ? hand_over(w, a, err) : hq_fail_nomem(err);
+}
+
+heroq_status heroq_waiter_add(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms,
+                              heroq_error *err) {
+  return begin(self, job_id, HQ_A_OPEN, tag, timeout_ms, err);
+}
+
+heroq_status heroq_waiter_fetch(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms,
+                                heroq_error *err) {
+  return begin(self, job_id, HQ_A_FETCH, tag, timeout_ms, err);
+}
+
+heroq_status heroq_waiter_stop(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms,
+                               heroq_error *err) {
+  return begin(self, job_id, HQ_A_CANCEL, tag, timeout_ms, err);
 }
 
 heroq_status heroq_waiter_cancel(heroq_waiter *self, int64_t tag, heroq_error *err) {
@@ -331,7 +361,13 @@ static heroq_status make_record(hq_await *a, heroq_record **out, heroq_error *er
   hq_record_add_int(r, "flags", a->flags);
   hq_record_add_text(r, "job_id", a->id);
   hq_slice payload = {a->payload.p ? a->payload.p : "", a->payload.n};
-  if (a->status == HEROQ_OK || a->failed) hq_record_add_bytes(r, a->failed ? "error" : "output", payload);
+  if (a->fields) {
+    hq_record_add_child(r, "job", a->fields);
+    a->fields = NULL;
+  } else if (a->outcome)
+    hq_record_add_text(r, "outcome", a->outcome);
+  else if (a->status == HEROQ_OK || a->failed)
+    hq_record_add_bytes(r, a->failed ? "error" : "output", payload);
   hq_escape(text, sizeof text,
             a->failed ? payload.p
             : a->text ? a->text

@@ -43,12 +43,20 @@ class Waiter(Closing):
         """Awaits a job that was started elsewhere."""
         _heroq.heroq_waiter_add(self._handle, id_of(job), tag, options.milliseconds(timeout))
 
+    def fetch(self, job: Job | str, tag: int, timeout: float | None = None) -> None:
+        """Reads a job: the completion has `job`, its fields as Job.fields has them."""
+        _heroq.heroq_waiter_fetch(self._handle, id_of(job), tag, options.milliseconds(timeout))
+
+    def stop(self, job: Job | str, tag: int, timeout: float | None = None) -> None:
+        """Asks a job to stop: the completion has `outcome`, as Supervisor.stop_job answers it."""
+        _heroq.heroq_waiter_stop(self._handle, id_of(job), tag, options.milliseconds(timeout))
+
     def cancel(self, tag: int) -> None:
         """Ends the wait of a tag; the job goes on."""
         _heroq.heroq_waiter_cancel(self._handle, tag)
 
     def take(self, timeout: float | None = None) -> dict[str, Any] | None:
-        """The next completion: tag, status (0, or a HEROQ_E number), job_id, output or error, text.
+        """The next completion: tag, status (0, or a HEROQ_E number), job_id, output or error, text; or job, or outcome.
 
         None if none came in time. ClosedError when closed and all were taken.
         """

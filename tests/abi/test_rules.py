@@ -25,6 +25,8 @@ NEVER_WAITS = {
     "heroq_call_set_timeout",
     "heroq_actor_drain",
     "heroq_waiter_add",
+    "heroq_waiter_fetch",
+    "heroq_waiter_stop",
     "heroq_waiter_submit",
     "heroq_waiter_submit_many",
     "heroq_job_set_option",

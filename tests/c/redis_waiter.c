@@ -199,6 +199,139 @@ static void the_same_id_may_be_added_twice(void **state) {
   assert_int_equal(heroq_waiter_count(waiter), 0);
 }
 
+/* ---- reading and stopping ---- */
+
+static void a_fetch_reads_the_job(void **state) {
+  (void)state;
+  test_redis_do(server, "HSET", "hero:job:a", "script", "x", "status", "Finished", "output", "one", "mine", "kept",
+                NULL);
+  test_redis_do(server, "SET", "hero:job:str", "no hash", NULL);
+  assert_ok(heroq_waiter_fetch(waiter, "a", 1, 5000, &err), &err);
+  heroq_record *r = take(5000), *job;
+  assert_non_null(r);
+  assert_int_equal(number(r, "tag"), 1);
+  assert_int_equal(number(r, "status"), HEROQ_OK);
+  assert_int_equal(heroq_record_find(r, "output"), -1);
+  assert_ok(heroq_record_child(r, heroq_record_find(r, "job"), &job, &err), &err);
+  assert_string_equal(text(job, "mine"), "kept");
+  assert_string_equal(text(job, "output"), "one");
+  heroq_record_free(r);
+  assert_string_equal(text(job, "status"), "finished"); /* a child outlives its record */
+  heroq_record_free(job);
+  assert_ok(heroq_waiter_fetch(waiter, "nobody", 2, 5000, &err), &err);
+  assert_next(2, HEROQ_E_NOT_FOUND, 5000);
+  assert_ok(heroq_waiter_fetch(waiter, "str", 3, 5000, &err), &err);
+  assert_next(3, HEROQ_E_WRONG_TYPE, 5000);
+  assert_status(HEROQ_E_INVALID, heroq_waiter_fetch(waiter, "a b", 4, 0, &err), &err);
+  assert_int_equal(heroq_waiter_count(waiter), 0);
+}
+
+static void assert_stopped(const char *id, int64_t tag, const char *outcome) {
+  assert_ok(heroq_waiter_stop(waiter, id, tag, 5000, &err), &err);
+  heroq_record *r = take(5000);
+  assert_non_null(r);
+  assert_int_equal(number(r, "tag"), tag);
+  if (number(r, "status") != HEROQ_OK) fail_msg("%s: %s", id, text(r, "text"));
+  assert_string_equal(text(r, "outcome"), outcome);
+  assert_int_equal(heroq_record_find(r, "output"), -1);
+  heroq_record_free(r);
+}
+
+static void a_stop_comes_to_what_the_supervisors_does(void **state) {
+  (void)state;
+  heroq_job *job = new_job("x");
+  assert_ok(heroq_waiter_submit(waiter, job, 1, 20000, &err), &err);
+  test_until(test_redis_int(server, "LLEN", Q, NULL) == 1, 3000);
+  assert_ok(heroq_waiter_stop(waiter, heroq_job_id(job), 2, 5000, &err), &err);
+  bool failed = false, stopped = false;
+  for (int i = 0; i < 2; i++) {
+    heroq_record *r = take(10000);
+    assert_non_null(r);
+    if (number(r, "tag") == 1) {
+      assert_int_equal(number(r, "status"), HEROQ_E_FAILED);
+      assert_bytes(r, "error", "cancelled");
+      failed = true;
+    } else {
+      assert_string_equal(text(r, "outcome"), "cancelled");
+      stopped = true;
+    }
+    heroq_record_free(r);
+  }
+  assert_true(failed && stopped);
+  assert_stopped(heroq_job_id(job), 3, "ended");
+  heroq_job_free(job);
+  test_redis_do(server, "HSET", "hero:job:f", "script", "x", "status", "started", "script_type", "osis", NULL);
+  assert_stopped("f", 4, "asked");
+  assert_int_equal(test_redis_int(server, "LLEN", "hero:q:ctl:type:osis", NULL), 1);
+  test_redis_do(server, "HSET", "hero:job:g", "script", "x", "status", "started", NULL);
+  assert_ok(heroq_waiter_stop(waiter, "g", 5, 5000, &err), &err);
+  assert_next(5, HEROQ_E_STATE, 5000); /* no list to stop it by */
+  assert_ok(heroq_waiter_stop(waiter, "nobody", 6, 5000, &err), &err);
+  assert_next(6, HEROQ_E_NOT_FOUND, 5000);
+  assert_int_equal(heroq_waiter_count(waiter), 0);
+}
+
+static void a_stop_reaches_a_running_job(void **state) {
+  heroq_client *c = open_client(server->url);
+  heroq_actor *actor;
+  heroq_job *job;
+  (void)state;
+  submit(1, 20000);
+  assert_ok(heroq_actor_open(c, "holder", "osis", NULL, &actor, NULL, &err), &err);
+  assert_ok(heroq_actor_take(actor, 10000, &job, NULL, &err), &err);
+  assert_non_null(job);
+  assert_stopped(heroq_job_id(job), 2, "stopping");
+  test_until(heroq_job_stop_reason(job) == HEROQ_STOP_REQUESTED, 10000);
+  assert_ok(heroq_job_fail(job, "", 0, 0, NULL, &err), &err);
+  assert_next(1, HEROQ_E_FAILED, 10000);
+  heroq_job_free(job);
+  assert_ok(heroq_actor_close(actor, 1000, NULL, NULL, &err), &err);
+  heroq_actor_free(actor);
+  heroq_client_close(c);
+  heroq_client_free(c);
+}
+
+/* Nobody waits for the stop any more: one that was begun is carried out to its end. */
+static void stops_that_are_cancelled_end_or_were_never_sent(void **state) {
+  enum { N = 200 };
+  int stopped = 0, stopping = 0;
+  (void)state;
+  for (int i = 0; i < N; i++) {
+    char key[32];
+    snprintf(key, sizeof key, "hero:job:%d", i);
+    test_redis_do(server, "HSET", key, "script", "x", "status", "started", "script_type", "osis", "hq_token", "1:x",
+                  NULL);
+  }
+  for (int i = 0; i < N; i++) {
+    char id[16];
+    snprintf(id, sizeof id, "%d", i);
+    assert_ok(heroq_waiter_stop(waiter, id, i, i % 3 ? 20000 : i % 2, &err), &err);
+    if (i % 5 == 1) assert_ok(heroq_waiter_cancel(waiter, i, &err), &err);
+    assert_ok(heroq_waiter_fetch(waiter, id, N + i, i % 5 ? 20000 : 1, &err), &err);
+  }
+  for (int i = 0; i < 2 * N; i++) {
+    heroq_record *r = take(20000);
+    assert_non_null(r);
+    heroq_status status = (heroq_status)number(r, "status");
+    if (status != HEROQ_OK && status != HEROQ_E_CANCELLED && status != HEROQ_E_TIMEOUT)
+      fail_msg("tag %d: %s", (int)number(r, "tag"), text(r, "text"));
+    stopped += status == HEROQ_OK && number(r, "tag") < N;
+    heroq_record_free(r);
+  }
+  assert_true(stopped >= N / 2);
+  assert_ok(heroq_waiter_fetch(waiter, "0", 1, 20000, &err), &err);
+  assert_next(1, HEROQ_OK, 20000); /* behind all of them */
+  for (int i = 0; i < N; i++) {
+    char key[32];
+    snprintf(key, sizeof key, "hero:job:%d", i);
+    char *status = test_redis_text(server, "HGET", key, "status", NULL);
+    stopping += strcmp(status, "stopping") == 0;
+    free(status);
+  }
+  assert_true(stopping >= stopped);
+  test_until(test_redis_int(server, "ZCARD", "{" Q "}:stops", NULL) == stopping, 10000);
+}
+
 /* ---- ends ---- */
 
 static void timeouts_come_in_time_and_in_order(void **state) {
@@ -374,6 +507,10 @@ static void without_a_server_submits_fail_soon(void **state) {
   submit(2, HEROQ_FOREVER);
   assert_next(2, HEROQ_E_CONNECTION, 5000);
   assert_null(take(100)); /* tag 1 goes on waiting */
+  assert_ok(heroq_waiter_fetch(waiter, "a", 4, HEROQ_FOREVER, &err), &err);
+  assert_next(4, HEROQ_E_CONNECTION, 5000);
+  assert_ok(heroq_waiter_stop(waiter, "a", 5, HEROQ_FOREVER, &err), &err);
+  assert_next(5, HEROQ_E_CONNECTION, 5000);
   test_server_restart(server);
   assert_next(1, HEROQ_E_EXPIRED, 6000); /* empty after its restart */
   submit(3, 200);
@@ -494,6 +631,10 @@ int main(void) {
       T(a_result_comes_with_its_tag),
       T(foreign_actors_are_heard),
       T(the_same_id_may_be_added_twice),
+      T(a_fetch_reads_the_job),
+      T(a_stop_comes_to_what_the_supervisors_does),
+      T(a_stop_reaches_a_running_job),
+      T(stops_that_are_cancelled_end_or_were_never_sent),
       T(timeouts_come_in_time_and_in_order),
       T(a_foreign_result_just_before_the_end_counts),
       T(cancel_completes_once_and_the_job_goes_on),

@@ -23,10 +23,17 @@ HEROQ_API heroq_status heroq_waiter_submit_many(heroq_waiter *self, const heroq_
 /** Awaits a job that was started elsewhere. HEROQ_E_EXPIRED completes it if the hash is not there (any more). */
 HEROQ_API heroq_status heroq_waiter_add(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms,
                                         heroq_error *err);
-/** Ends the wait of a tag with HEROQ_E_CANCELLED; the job goes on. Unknown tags are no error: it may just have ended. */
+/** Reads a job: the completion has `job`, a record as heroq_job_to_record makes it. HEROQ_E_NOT_FOUND if there is none. */
+HEROQ_API heroq_status heroq_waiter_fetch(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms,
+                                          heroq_error *err);
+/** Asks a job to stop: the completion has `outcome`, as heroq_supervisor_stop_job answers it. */
+HEROQ_API heroq_status heroq_waiter_stop(heroq_waiter *self, const char *job_id, int64_t tag, int64_t timeout_ms,
+                                         heroq_error *err);
+/** Ends the wait of a tag with HEROQ_E_CANCELLED; the job goes on. Unknown tags are no error: it may just have ended. What a
+ *  submit or a stop had begun is carried out. */
 HEROQ_API heroq_status heroq_waiter_cancel(heroq_waiter *self, int64_t tag, heroq_error *err);
 /** The next completion: tag, status (a heroq_status: OK, E_FAILED, E_TIMEOUT, E_CANCELLED, E_EXPIRED, …), job_id, output
- *  or error (bytes), text. *out is NULL if none came in time; HEROQ_E_CLOSED when closed and all were taken. */
+ *  or error (bytes), text; or what heroq_waiter_fetch and _stop say. *out is NULL if none came in time; HEROQ_E_CLOSED when closed and all were taken. */
 HEROQ_API heroq_status heroq_waiter_take(heroq_waiter *self, int64_t timeout_ms, heroq_record **out, heroq_call *call,
                                          heroq_error *err);
 /** Readable while take(0) would answer something. The library's: poll it, never read or close it. -1 if descriptors ran
