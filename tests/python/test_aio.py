@@ -155,6 +155,14 @@ def test_the_waiter_gives_futures(server: Server, run: Run[Any], acting: Acting)
                 assert await asyncio.gather(one, *many) == [b"one", b"a", b"b"]
             with pytest.raises(heroq.NotFoundError):
                 await elsewhere
+            stopped = waiter.submit(job := heroq.Job("x", "nobody"))
+            await until(lambda: server.command("LLEN", "hero:q:work:type:nobody") == 2)
+            assert (await waiter.fetch(job, timeout=20))["status"] == "dispatched"
+            assert await waiter.stop(job, timeout=20) == "cancelled"
+            with pytest.raises(heroq.JobFailed):
+                await stopped
+            with pytest.raises(heroq.NotFoundError):
+                await waiter.fetch("no-such-job", timeout=20)
             assert len(waiter) == 0
 
     run(main())

@@ -96,12 +96,14 @@ class Supervisor(Bound[SyncSupervisor]):
         """
         made = _job(script, script_type, job)
         awaits = await self._waits()
-        return await awaits.begin(lambda tag: awaits.waiter.submit(made, tag, timeout))
+        output: bytes = await awaits.begin(lambda tag: awaits.waiter.submit(made, tag, timeout))
+        return output
 
     async def await_result(self, job: Job | str, *, timeout: float | None = None) -> bytes:
         """The same for a job that was started before."""
         awaits = await self._waits()
-        return await awaits.begin(lambda tag: awaits.waiter.add(job, tag, timeout))
+        output: bytes = await awaits.begin(lambda tag: awaits.waiter.add(job, tag, timeout))
+        return output
 
     # ---- looking ----
     async def get_job(self, job: Job | str) -> Job:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 #: completions that are handed out before other callbacks of the loop get their turn
 _BATCH = 256
 
-Result = asyncio.Future[bytes]
+Future = asyncio.Future
+Result = Future[bytes]
 
 
 class Awaits:
@@ -33,29 +34,29 @@ class Awaits:
         self._loop = loop
         self._readable = Readable(loop, waiter.fd(), self._take)
         self._tags = itertools.count()
-        self._open: dict[int, Result] = {}
+        self._open: dict[int, Future[Any]] = {}
 
-    def begin(self, how: Callable[[int], object]) -> Result:
+    def begin(self, how: Callable[[int], object]) -> Future[Any]:
         """`how` is told the tag. The future's cancellation is the tag's."""
         tag = next(self._tags)
         how(tag)
         return self._watch(tag)
 
-    def begin_many(self, count: int, how: Callable[[int], object]) -> list[Result]:
+    def begin_many(self, count: int, how: Callable[[int], object]) -> list[Future[Any]]:
         """`how` is told the first of `count` tags."""
         first = next(self._tags)
         self._tags = itertools.count(first + max(count, 1))
         how(first)
         return [self._watch(tag) for tag in range(first, first + count)]
 
-    def _watch(self, tag: int) -> Result:
-        future: Result = self._loop.create_future()
+    def _watch(self, tag: int) -> Future[Any]:
+        future: Future[Any] = self._loop.create_future()
         future.add_done_callback(functools.partial(self._done, tag))
         self._open[tag] = future
         self._readable.start()
         return future
 
-    def _done(self, tag: int, future: Result) -> None:
+    def _done(self, tag: int, future: Future[Any]) -> None:
         if self._open.pop(tag, None) is None:
             return  # it has its completion
         try:
@@ -96,17 +97,17 @@ class Awaits:
         self.waiter.close()
 
 
-def _settle(future: Result, completion: dict[str, Any]) -> None:
+def _settle(future: Future[Any], completion: dict[str, Any]) -> None:
     if future.done():
         return
     if completion["status"] == _heroq.HEROQ_OK:
-        future.set_result(completion["output"])
+        future.set_result(next(completion[kind] for kind in ("output", "job", "outcome") if kind in completion))
     else:
         status, flags, text = completion["status"], completion["flags"], completion["text"]
         future.set_exception(error_from(status, flags, text=text, result=completion.get("error")))
 
 
-def _fail(future: Result, error: Exception) -> None:
+def _fail(future: Future[Any], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
 
@@ -154,6 +155,16 @@ class Waiter(Bound[SyncWaiter]):
         """Awaits a job that was started elsewhere."""
         waiter, awaits = self._ready()
         return awaits.begin(lambda tag: waiter.add(job, tag, timeout))
+
+    def fetch(self, job: Job | str, timeout: float | None = None) -> Future[dict[str, Any]]:
+        """Reads a job: its fields as heroq.Job.fields has them."""
+        waiter, awaits = self._ready()
+        return awaits.begin(lambda tag: waiter.fetch(job, tag, timeout))
+
+    def stop(self, job: Job | str, timeout: float | None = None) -> Future[str]:
+        """Asks a job to stop: what came of it, as Supervisor.stop_job answers it."""
+        waiter, awaits = self._ready()
+        return awaits.begin(lambda tag: waiter.stop(job, tag, timeout))
 
     def __len__(self) -> int:
         """How many futures are open."""
