@@ -650,6 +650,24 @@ def test_what_is_no_coroutine_function_is_refused() -> None:
         heroq.run(osis)  # type: ignore[arg-type]
 
 
+def test_the_first_calls_may_come_together(server: Server, run: Run[Any]) -> None:
+    async def main() -> None:
+        for _ in range(20):
+            actor, sup = heroq.aio.Actor(server.url, types="osis"), heroq.aio.Supervisor(server.url)
+
+            async def busy(sup: heroq.aio.Supervisor = sup, actor: heroq.aio.Actor = actor) -> None:
+                while sup._sync is None or actor._sync is None:  # the threads get ahead of the loop
+                    await asyncio.sleep(0)
+                assert await actor.take(0) is None
+                with pytest.raises(heroq.TimeoutError):
+                    await sup.run_job_and_await_result("x", "nobody", timeout=0)
+
+            await asyncio.gather(actor.take(0), sup.submit("x", "nobody"), busy())
+            await asyncio.gather(sup.close(), actor.close())
+
+    run(main())
+
+
 def test_no_server_is_an_error_and_the_next_call_tries_again(new_server: Callable[..., Server]) -> None:
     server = new_server()
     server.stop()

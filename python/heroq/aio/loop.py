@@ -112,7 +112,7 @@ class Bound(abc.ABC, Generic[S]):
         self._calls = Calls(threads)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sync: S | None = None
-        self._bound = False  # later than _sync is set, which a thread does
+        self._bound = False  # to that loop; the thread that made the thing may be ahead of it
         self._opening: asyncio.Future[None] | None = None
         self._closed = False
 
@@ -126,14 +126,15 @@ class Bound(abc.ABC, Generic[S]):
 
     async def _open(self) -> S:
         loop = running()
-        if self._loop is loop and self._bound and self._sync is not None and not self._closed:
+        if self._bound and self._loop is loop and self._sync is not None and not self._closed:
             return self._sync
         if os.getpid() != self._pid:
             raise StateError("opened before fork: make a new one in the child", _heroq.HEROQ_E_FORKED)
         if self._loop is not None and self._loop is not loop:
             if not self._loop.is_closed():
                 raise RuntimeError(f"{type(self).__name__} belongs to another event loop, which is not closed")
-            self._opening, self._bound = None, False
+            self._opening = None
+            self._bound = False
         self._check_open()
         if self._opening is None or self._opening.cancelled():
             self._loop = loop
