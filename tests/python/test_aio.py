@@ -328,9 +328,17 @@ def test_anyio(server: Server, acting: Acting) -> None:
                 await sup.run_job_and_await_result("x", "nobody")
             assert scope.cancelled_caught
             assert sup._awaits is not None and len(sup._awaits.waiter) == 0
-            with anyio.move_on_after(0.05):  # closing inside a scope that is over
-                async with heroq.aio.Actor(server.url, types="nobody2") as actor:
-                    await actor.take()
+            actor = heroq.aio.Actor(server.url, types="nobody2")
+            assert await actor.take(0) is None
+            with anyio.CancelScope() as scope:
+                async with actor:
+                    scope.cancel()
+                    await actor.take()  # and the close, too, is cancelled as soon as it waits
+            assert actor._sync is not None
+            with pytest.raises(heroq.ClosedError):
+                while True:
+                    actor._sync.next_event(0)
+                    await asyncio.sleep(0.01)
 
     with acting("osis", echo):
         for options in ({}, {"use_uvloop": True}):

@@ -99,4 +99,6 @@ class Actor(Bound[SyncActor]):
     async def close(self, grace: float | None = None) -> int:
         """drain, then waits until the results are acknowledged; answers how many were not."""
         self._closed = True
-        return 0 if self._sync is None else await self._calls.call(self._sync.close, grace)
+        if self._sync is None:
+            return 0
+        return await asyncio.shield(self._calls.call(self._sync.close, grace))

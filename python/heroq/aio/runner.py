@@ -250,7 +250,7 @@ class Crew(Bound[_Actors]):
         for hands in self._hands:
             hands.stop()
         if self._sync is not None:
-            await self._calls.call(self._sync.close, 1.0)
+            await asyncio.shield(self._calls.call(self._sync.close, 1.0))
 
 
 async def serve(
