@@ -17,5 +17,5 @@ int hq_socket_error(int fd); /* SO_ERROR */
 ssize_t hq_socket_send(int fd, const void *data, size_t n);
 ssize_t hq_socket_recv(int fd, void *data, size_t n);
 int hq_socket_unsent(int fd); /* bytes that the peer's machine has not taken yet; 0 where the system does not say */
-int hq_socket_quiet(int fd); /* 1: open, and nothing to read */
+int hq_socket_quiet(int fd);  /* 1: open, and nothing to read */
 #endif
