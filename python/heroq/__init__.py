@@ -9,30 +9,35 @@ from . import keys
 from ._heroq import heroq_version_text as _version_text
 from .actor import Actor
 from .client import Client
+from .connection import connect
 from .doctor import examine
 from .embedded import Embedded, embedded
 from .errors import (
     CancelledError,
     ClosedError,
     ConnectionError,
-    GiveUp,
+    Fail,
     HeroqError,
     InternalError,
     InvalidError,
     JobFailed,
     NotFoundError,
     PartialError,
+    PayloadError,
     Retry,
     ServerError,
     SettledError,
     StateError,
     TimeoutError,
 )
-from .handler import Handler, actor
+from .gather import as_completed, gather
+from .handler import Handler, actor, current_job
 from .job import Job, StopReason
 from .keys import derive_script_type_from_actor_id, get_actor_queue_key
+from .payload import Json
 from .queue import Queue, list_queues
 from .runner import run
+from .submitted import Submitted
 from .supervisor import Supervisor
 from .waiter import Waiter
 
@@ -45,29 +50,36 @@ __all__ = [
     "ClosedError",
     "ConnectionError",
     "Embedded",
-    "GiveUp",
+    "Fail",
     "Handler",
     "HeroqError",
     "InternalError",
     "InvalidError",
     "Job",
     "JobFailed",
+    "Json",
     "NotFoundError",
     "PartialError",
+    "PayloadError",
     "Queue",
     "Retry",
     "ServerError",
     "SettledError",
     "StateError",
     "StopReason",
+    "Submitted",
     "Supervisor",
     "TimeoutError",
     "Waiter",
     "__version__",
     "actor",
+    "as_completed",
+    "connect",
+    "current_job",
     "derive_script_type_from_actor_id",
     "embedded",
     "examine",
+    "gather",
     "get_actor_queue_key",
     "keys",
     "list_queues",

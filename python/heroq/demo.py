@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import GiveUp, InternalError, JobFailed
+from .errors import Fail, InternalError, JobFailed
 from .handler import actor
 from .job import Job
 from .kept import Kept
@@ -61,12 +61,12 @@ def demo(job: Job) -> dict[str, Any]:
     """The actor in Python."""
     script = job.script
     if not script.startswith(_MARKER):
-        raise GiveUp(f"not a script of the demo: {job.id}")
+        raise Fail(f"not a script of the demo: {job.id}")
     path = script.removeprefix(_MARKER)
     try:
         return {**compute(path), "actor": "Python"}
     except OSError as error:
-        raise GiveUp(f"{error.strerror}: {os.fsdecode(path)}") from None
+        raise Fail(f"{error.strerror}: {os.fsdecode(path)}") from None
 
 
 def actors(url: str) -> list[Kept]:

@@ -32,6 +32,14 @@ class InvalidError(HeroqError, ValueError):
     default_code = _heroq.HEROQ_E_INVALID
 
 
+class PayloadError(InvalidError):
+    """A payload or a result does not fit its annotation."""
+
+
+class Unfit(PayloadError):
+    """The payload of the job at hand does not fit its handler, or its result does not: to try again is in vain."""
+
+
 class StateError(HeroqError):
     """Not possible in this state."""
 
@@ -64,6 +72,8 @@ class NotFoundError(HeroqError, LookupError):
 class TimeoutError(HeroqError, builtins.TimeoutError):
     """Not in time; a job that was awaited goes on."""
 
+    default_code = _heroq.HEROQ_E_TIMEOUT
+
 
 class CancelledError(HeroqError):
     """The call was ended from elsewhere."""
@@ -91,7 +101,7 @@ class Retry(Exception):
         self.delay = delay
 
 
-class GiveUp(Exception):
+class Fail(Exception):
     """Raised by a handler: this failure is final, whatever retries are left."""
 
 

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _heroq, options
-from .errors import InvalidError, StateError
+from .errors import StateError
+from .payload import Data as Data
+from .payload import by_value as payload
 
 if TYPE_CHECKING:
     from .client import Client
-
-#: a payload that goes in
-Data = bytes | bytearray | memoryview | str | None
 
 
 class StopReason(enum.IntEnum):
@@ -25,18 +24,6 @@ class StopReason(enum.IntEnum):
     TIMEOUT = _heroq.HEROQ_STOP_TIMEOUT
     LOST = _heroq.HEROQ_STOP_LOST
     DRAIN = _heroq.HEROQ_STOP_DRAIN
-
-
-def payload(value: object) -> Data:
-    """What a handler returned, as bytes: bytes and text as they are, None as nothing, all else as JSON."""
-    if value is None or isinstance(value, (bytes, str, bytearray, memoryview)):
-        return value
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InvalidError(
-            f"a result must be bytes, str, None or what JSON can say: {error}", _heroq.HEROQ_E_JSON
-        ) from None
 
 
 class Job:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from . import _heroq
 from .errors import InvalidError
 
 #: what an option's value may be
-Value = str | int | float | bool | timedelta
+Value = str | int | float | bool | timedelta | datetime
 
 
 @functools.cache
@@ -28,6 +28,8 @@ def text_of(name: str, value: Value) -> str:
         return "yes" if value else "no"
     if isinstance(value, timedelta):
         return f"{round(value.total_seconds() * 1000)}ms"
+    if isinstance(value, datetime):
+        return str(round(value.timestamp() * 1000))
     if isinstance(value, (int, float)) and math.isfinite(value) and table().get(name, {}).get("type") == "duration":
         return f"{round(value * 1000)}ms"
     return str(value)

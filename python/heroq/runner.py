@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import os
 import signal
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ._heroq import HEROQ_E_STUCK
 from .actor import Actor
 from .client import Client, client_of
+from .connection import run_here
 from .errors import ClosedError, HeroqError, StateError
-from .handler import Handler, handle
+from .handler import AnyHandler, Handler, handle
 from .job import Job
 from .log import log
 from .options import Value
@@ -33,7 +33,7 @@ class Runner:
 
     def __init__(
         self,
-        handlers: Iterable[Handler[[Job], Any]],
+        handlers: Iterable[AnyHandler],
         server: Client | Embedded | str | None = None,
         *,
         threads: int = 1,
@@ -45,7 +45,7 @@ class Runner:
         if not found or not all(isinstance(one, Handler) for one in found):
             raise TypeError("heroq.run wants functions decorated with @heroq.actor(...)")
         for one in found:
-            if inspect.iscoroutinefunction(one.function):
+            if one.signature.is_async:
                 raise TypeError(f"{one.label!r} is an `async def` function: heroq.aio.run is for those")
         if threads < 1:
             raise ValueError("threads must be 1 or more")
@@ -65,30 +65,29 @@ class Runner:
             self.close(0.0)
             raise
 
-    def _add(self, one: Handler[[Job], Any], threads: int, opts: dict[str, Value | None]) -> None:
+    def _add(self, one: AnyHandler, threads: int, opts: dict[str, Value | None]) -> None:
         label = f"{one.label}.{socket.gethostname()}.{os.getpid()}"[:256]
         given = {name: value for name, value in opts.items() if value is not None}
         merged: dict[str, Any] = {"concurrency": threads, **one.options, **given}
         actor = Actor(self._client, actor_id=label, types=one.types, **merged)
         self._actors.append(actor)
         for i in range(threads):
-            thread = threading.Thread(
-                target=self._work, args=(actor, one.function), name=f"{one.label}-{i}", daemon=True
-            )
+            thread = threading.Thread(target=self._work, args=(actor, one), name=f"{one.label}-{i}", daemon=True)
             self._threads.append(thread)
 
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
 
-    def _work(self, actor: Actor, function: Callable[[Job], Any]) -> None:
+    def _work(self, actor: Actor, handler: AnyHandler) -> None:
         ident = threading.get_ident()
+        run_here(self._client)
         try:
             while True:
                 job = actor.take()
                 if job is not None:
                     self._runs[ident] = (job, time.monotonic())
-                    handle(function, job)
+                    handle(handler, job)
                     del self._runs[ident]
                     job = None  # not kept while waiting for the next one
                     self._handled = next(self._numbers)
@@ -164,7 +163,7 @@ class Runner:
 
 
 def run(
-    *handlers: Handler[[Job], Any],
+    *handlers: AnyHandler,
     server: Client | Embedded | str | None = None,
     threads: int = 1,
     grace: float = 30.0,

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import GiveUp, InvalidError, ScriptFailed
+from .errors import Fail, InvalidError, ScriptFailed
 from .job import Job, StopReason
 from .log import log
 
@@ -209,4 +209,4 @@ def _result(status: int, why: str, output: _Output) -> bytes:
     tail = bytes(output.errors).decode(errors="replace").strip()
     text = f"{why}\n{tail}" if tail else why
     log.info("script failed: %s", why)
-    raise (GiveUp(text) if why == "stopped on request" else ScriptFailed(text))
+    raise (Fail(text) if why == "stopped on request" else ScriptFailed(text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Any
 
 from . import _heroq, options
@@ -15,6 +15,8 @@ from .job import Data, Job, id_of
 if TYPE_CHECKING:
     from .embedded import Embedded
 
+#: is told how many jobs were sent, and of how many, if that is known
+Progress = Callable[[int, int | None], object]
 #: jobs that go to the server in one call of submit_many
 _BATCH = 2000
 #: seconds after which a wait for chunks looks for signals again
@@ -57,13 +59,20 @@ class Supervisor(Closing):
         return made
 
     def submit_many(
-        self, scripts: Iterable[Data | Job], script_type: str | None = None, **opts: options.Value | None
+        self,
+        scripts: Iterable[Data | Job],
+        script_type: str | None = None,
+        *,
+        progress: Progress | None = None,
+        **opts: options.Value | None,
     ) -> list[str]:
         """Submits an iterable of scripts, or of Jobs, pipelined, and returns their ids in the same order.
 
         The options are those of a job, the same for all scripts. If some fail the others are submitted, and
-        PartialError tells which did not.
+        PartialError tells which did not. `progress(done, total)` is called as they are sent; total is None for an
+        iterable without a length.
         """
+        total = len(scripts) if isinstance(scripts, Sized) else None
         flat = tuple(itertools.chain.from_iterable(options.pairs(opts)))
         ids: list[str] = []
         failed: dict[int, str] = {}
@@ -79,6 +88,8 @@ class Supervisor(Closing):
                     if status != _heroq.HEROQ_OK:
                         failed[len(ids) + i] = _heroq.heroq_status_name(status)
             ids += _heroq.jobs_ids(jobs)
+            if progress is not None:
+                progress(len(ids), total)
         if failed:
             last.ids, last.failed = ids, failed
             raise last

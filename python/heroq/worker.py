@@ -20,14 +20,13 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from .errors import InvalidError
-from .handler import Handler
-from .job import Job
+from .handler import AnyHandler, Handler
 from .log import log
 from .reports import Report, Writer
 from .runner import Runner, Terminated
 
 
-def load(target: str) -> list[Handler[[Job], Any]]:
+def load(target: str) -> list[AnyHandler]:
     """The handlers of "module", "module:name,name" or "file.py[:name]"."""
     place, _, names = target.partition(":")
     if not place:
@@ -69,7 +68,7 @@ def _load_file(place: str) -> ModuleType:
     return module
 
 
-def of_types(handlers: Sequence[Handler[[Job], Any]], types: Sequence[str]) -> list[Handler[[Job], Any]]:
+def of_types(handlers: Sequence[AnyHandler], types: Sequence[str]) -> list[AnyHandler]:
     """The handlers with those of their types that are wanted; all of them where none is named."""
     if not types:
         return list(handlers)

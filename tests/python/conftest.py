@@ -12,6 +12,7 @@ from typing import Any
 
 import heroq
 import pytest
+from heroq import testing
 from support.server import Server
 
 Cli = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -83,5 +84,21 @@ def acting(server: Server) -> Callable[..., Any]:
             yield actor
             actor.drain(1.0)
             thread.join()
+
+    return run
+
+
+@pytest.fixture
+def working(server: Server) -> Callable[..., Any]:
+    """`with working(handler, …, threads=2) as supervisor:` they handle jobs, and submit to this server."""
+
+    @contextmanager
+    def run(*handlers: Any, threads: int = 2, **options: Any) -> Iterator[heroq.Supervisor]:
+        options = {"backoff": 0.02, "block": 0.2, **options}
+        with (
+            testing.connected(server.url) as supervisor,
+            testing.working(*handlers, server=server.url, threads=threads, **options),
+        ):
+            yield supervisor
 
     return run

@@ -423,7 +423,7 @@ def test_what_comes_of_a_handler(server: Server, sup: heroq.Supervisor) -> None:
         if job.script == b"retry" and job.attempt == 1:
             raise heroq.Retry("again", delay=0.01)
         if job.script == b"give up":
-            raise heroq.GiveUp("never")
+            raise heroq.Fail("never")
         if job.script == b"settle":
             job.finish("by itself")
         if job.script == b"sync":

@@ -100,7 +100,7 @@ def osis(job):
     if job.script == b"retry" and job.attempt == 1:
         raise heroq.Retry("again", delay=0.01)
     if job.script == b"give up":
-        raise heroq.GiveUp("never")
+        raise heroq.Fail("never")
     if job.script == b"settle":
         job.finish("by itself")
         return

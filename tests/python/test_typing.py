@@ -38,6 +38,63 @@ def test_mypy_strict(tmp_path: Path) -> None:
     assert subprocess.run(argv, capture_output=True, cwd=tmp_path, check=False).returncode == 1
 
 
+SUBMITS = """
+from collections.abc import Generator, Iterator
+import heroq
+import heroq.aio
+
+@heroq.actor("add")
+def add(a: int, b: int = 0) -> int: ...
+@heroq.actor("one")
+def one(job: heroq.Job, n: int) -> list[str]: ...
+@heroq.actor("whole")
+def whole(job: heroq.Job) -> bytes: ...
+@heroq.actor("stream")
+def stream(n: int) -> Iterator[str]: ...
+@heroq.actor("count")
+def count(n: int) -> Generator[str, None, dict[str, int]]: ...
+@heroq.aio.actor("later")
+async def later(job: heroq.aio.Job, text: str, n: int = 1) -> str: ...
+
+"""
+RIGHT = """
+a: int = add.using(delay=5, id="x").run(1, b=2)
+b: heroq.Submitted[list[str]] = one.submit(5)
+c: list[int] = heroq.gather(add.submit_many([(1, 2), (3, 4), add.job(5)]))
+d: list[heroq.Submitted[list[str]]] = one.submit_many(range(5), progress=print)
+e: list[bytes | Exception] = heroq.gather([whole.submit("script")], return_exceptions=True)
+f: list[bytes] = [job.result(timeout=1.0) for job in heroq.as_completed(["an id"])]
+g: dict[str, int] = count.run(3)
+h: int = add(1, 2)
+i: Iterator[str] = count(3)
+j: None = stream.submit(3).result()
+l: str = later.submit("x", 5).result()
+k: heroq.Json = {"a": [1, None]}
+"""
+WRONG = """
+add.submit("x")
+add.submit()
+add.run(1, c=2)
+one.submit_many(["x"])
+add.submit_many([(1, "x")])
+add.using(dely=5)
+later.submit(5)
+whole.submit(5)
+x: str = add.submit(1).result()
+heroq.actor("x", after=5)
+"""
+
+
+def test_what_is_submitted_is_checked(tmp_path: Path) -> None:
+    use = tmp_path / "use.py"
+    use.write_text(SUBMITS.replace(": ...", ":\n    raise NotImplementedError") + RIGHT + WRONG)
+    argv = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(use)]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, check=False)
+    lines = use.read_text().splitlines()
+    found = {lines[int(line.split(":")[1]) - 1] for line in done.stdout.splitlines() if ": error:" in line}
+    assert found == set(WRONG.split("\n")) - {""}, done.stdout + done.stderr
+
+
 def test_the_stub_is_the_extension(tmp_path: Path) -> None:
     allowed = tmp_path / "allowed"
     allowed.write_text("heroq\\._heroq\\.cdata\n")  # SWIG's own

@@ -8,8 +8,9 @@ import inspect
 import os
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ from .. import _heroq
 from ..actor import Actor as SyncActor
 from ..client import Client, client_of
 from ..errors import ClosedError, HeroqError, SettledError, StateError
-from ..handler import Handler, settle_by
+from ..handler import After, AnyHandler, Before, Handler, OnError, settle_by, tell_error, this_job
 from ..job import StopReason
 from ..log import log
 from ..options import Value
@@ -27,6 +28,7 @@ from .loop import Bound, Readable
 
 if TYPE_CHECKING:
     from ..embedded import Embedded
+    from .decorator import Decorator
 
 R = TypeVar("R")
 
@@ -35,20 +37,28 @@ Coro = Coroutine[Any, Any, R]
 _LAST_MOMENTS = 1.0
 
 
-def actor(*types: str, **opts: Value | None) -> Callable[[Callable[[Job], Coro[R]]], Handler[[Job], Coro[R]]]:
+def actor(
+    *types: str,
+    before: Before | Iterable[Before] = (),
+    after: After | Iterable[After] = (),
+    on_error: OnError | Iterable[OnError] = (),
+    **opts: Value | None,
+) -> Decorator:
     """`@heroq.aio.actor("osis", timeout=30)`: the `async def` function handles jobs of these script types.
 
-    It returns bytes, str, None or what JSON can say; an exception fails the job; heroq.Retry and heroq.GiveUp say more.
+    It takes the Job, or what its annotations make of the payload, and returns bytes, str, None or what JSON can say, as
+    with heroq.actor; an exception fails the job; heroq.Retry and heroq.Fail say more.
     A stop request, and the end of the job's time, cancel it: asyncio.CancelledError is raised where it awaits.
     """
     if not types or not all(isinstance(name, str) for name in types):
         raise TypeError('an actor needs its script types: @heroq.aio.actor("osis")')
 
-    def wrap(function: Callable[[Job], Coro[R]]) -> Handler[[Job], Coro[R]]:
+    def wrap(function: Callable[..., Coro[Any]]) -> AnyHandler:
         _check(function)
-        return Handler(function, types, opts)
+        names = sys._getframe(1).f_locals
+        return Handler(function, types, opts, before=before, after=after, on_error=on_error, names=names)
 
-    return wrap
+    return wrap  # type: ignore[return-value]
 
 
 def _check(function: Callable[..., object]) -> None:
@@ -58,16 +68,27 @@ def _check(function: Callable[..., object]) -> None:
         )
 
 
-async def _handle(function: Callable[[Job], Coro[Any]], job: Job) -> None:
-    try:
-        job.finish(await function(job))
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise  # from outside: Hands._ended settles the job, also when it had no time to begin
-        settle_by(error, job)
-    except Exception as error:
-        settle_by(error, job)
+async def _handle(handler: AnyHandler, job: Job) -> None:
+    with this_job(job):
+        try:
+            for hook in handler.before:
+                hook(job)
+            result = await handler.signature.invoke(job)
+            for hook in handler.after:
+                hook(job, result)
+            job.finish(handler.signature.encode(result))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise  # from outside: Hands._ended settles the job, also when it had no time to begin
+            _settle(handler, job, error)
+        except Exception as error:
+            _settle(handler, job, error)
+
+
+def _settle(handler: AnyHandler, job: Job, error: BaseException) -> None:
+    tell_error(handler, job, error)
+    settle_by(error, job)
 
 
 def _settle_cancelled(job: Job) -> None:
@@ -88,7 +109,7 @@ class Hands:
     def __init__(
         self,
         taker: SyncActor,
-        function: Callable[[Job], Coro[Any]],
+        handler: AnyHandler,
         loop: asyncio.AbstractEventLoop,
         changed: asyncio.Event,
     ):
@@ -96,7 +117,7 @@ class Hands:
         self.failure: HeroqError | None = None
         self.taking = True
         self.tasks: dict[int, asyncio.Task[None]] = {}
-        self._function = function
+        self._handler = handler
         self._loop = loop
         self._changed = changed
         self._notes = Calls()
@@ -122,7 +143,7 @@ class Hands:
         self._changed.set()
 
     def _begin(self, job: Job) -> None:
-        task = self._loop.create_task(_handle(self._function, job))
+        task = self._loop.create_task(_handle(self._handler, job))
         self.tasks[job.token] = task
         task.add_done_callback(functools.partial(self._ended, job))
 
@@ -156,7 +177,7 @@ class _Actors:
 
     def __init__(
         self,
-        handlers: tuple[Handler[[Job], Coro[Any]], ...],
+        handlers: tuple[AnyHandler, ...],
         server: Client | Embedded | str | None,
         concurrency: int,
         opts: dict[str, Value | None],
@@ -188,7 +209,7 @@ class Crew(Bound[_Actors]):
 
     def __init__(
         self,
-        handlers: tuple[Handler[[Job], Coro[Any]], ...],
+        handlers: tuple[AnyHandler, ...],
         server: Client | Embedded | str | None,
         concurrency: int,
         opts: dict[str, Value | None],
@@ -210,8 +231,7 @@ class Crew(Bound[_Actors]):
 
     def _bind(self, made: _Actors, loop: asyncio.AbstractEventLoop) -> None:
         self._hands = [
-            Hands(taker, one.function, loop, self._changed)
-            for one, taker in zip(self._handlers, made.actors, strict=True)
+            Hands(taker, one, loop, self._changed) for one, taker in zip(self._handlers, made.actors, strict=True)
         ]
 
     @property
@@ -254,7 +274,7 @@ class Crew(Bound[_Actors]):
 
 
 async def serve(
-    *handlers: Handler[[Job], Coro[Any]],
+    *handlers: AnyHandler,
     server: Client | Embedded | str | None = None,
     concurrency: int = 100,
     grace: float = 30.0,
@@ -278,7 +298,7 @@ async def serve(
 
 
 def run(
-    *handlers: Handler[[Job], Coro[Any]],
+    *handlers: AnyHandler,
     server: Client | Embedded | str | None = None,
     concurrency: int = 100,
     grace: float = 30.0,

@@ -84,7 +84,7 @@ class Supervisor(Bound[SyncSupervisor]):
     ) -> list[str]:
         """Submits an iterable of scripts, or of Jobs, pipelined, and returns their ids in the same order."""
         sup = await self._open()
-        return await self._calls.call(sup.submit_many, list(scripts), script_type, **opts)
+        return await self._calls.call(sup.submit_many, list(scripts), script_type, progress=None, **opts)
 
     # ---- waiting for results ----
     async def run_job_and_await_result(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InvalidError
-from ..handler import Handler
+from ..handler import AnyHandler, Handler
 from ..log import to_stderr
 from ..runner import run
 from ..script import Limits, Program
@@ -51,7 +51,7 @@ def actor(
         raise InvalidError(f"--exec {program!r}: {error}") from None
     options: dict[str, Any] = {"timeout": timeout, **common.pairs(option)}
     to_stderr()
-    handler = Handler(Program(argv, limits, user), types, options)
+    handler: AnyHandler = Handler(Program(argv, limits, user), types, options)
     handler.label = types[0]
     run(handler, server=url, threads=threads, grace=grace)
 

@@ -22,10 +22,10 @@ from ..embedded import Embedded, embedded
 from ..errors import InvalidError, JobFailed, TimeoutError
 from ..keys import job_hash, reply, work_type
 from ..queue import Queue
+from ..resp import Resp, as_redis_cli
 from ..waiter import Waiter
 from . import common
 from .common import Json
-from .resp import Resp, as_redis_cli
 
 _BATCH = 500
 _SAMPLE = 200

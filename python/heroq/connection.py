@@ -1,0 +1,89 @@
+"""The supervisor that handlers submit through."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from .client import Client
+from .options import Value
+from .supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from .embedded import Embedded
+
+
+class _Line:
+    """A supervisor, and in a child made by fork one like it with connections of its own."""
+
+    def __init__(self, supervisor: Supervisor):
+        self._supervisor, self._pid = supervisor, os.getpid()
+
+    def get(self) -> Supervisor:
+        if self._pid != os.getpid():
+            with _lock:
+                if self._pid != os.getpid():
+                    self._supervisor = Supervisor(self._supervisor.client.reopen())
+                    self._pid = os.getpid()
+        return self._supervisor
+
+
+_lock = threading.Lock()
+_connected: _Line | None = None  # by connect
+_found: _Line | None = None  # by HEROQ_URL, when it was first needed
+#: in the threads of a runner: its server
+_running: ContextVar[_Line | None] = ContextVar("heroq_running", default=None)
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def connect(server: Supervisor | Client | Embedded | str | None = None, **opts: Value | None) -> Supervisor:
+    """From now on the handlers of this process submit to this server, from any thread, and in children made by fork.
+
+    Without it they submit to the server of the worker they run in, else to HEROQ_URL, else to redis://localhost.
+    """
+    global _connected
+    supervisor = server if isinstance(server, Supervisor) else Supervisor(server, **opts)
+    _connected = _Line(supervisor)
+    return supervisor
+
+
+@contextmanager
+def connected(server: Supervisor | Client | Embedded | str | None = None, **opts: Value | None) -> Iterator[Supervisor]:
+    """connect for the length of a `with`; afterwards all is as it was."""
+    global _connected
+    before = _connected
+    try:
+        yield connect(server, **opts)
+    finally:
+        _connected = before
+
+
+def default_supervisor() -> Supervisor:
+    """What `connect` was told, else the running worker's server, else HEROQ_URL."""
+    line = _connected or _running.get() or _found
+    return line.get() if line else _find()
+
+
+def _find() -> Supervisor:
+    global _found
+    with _lock:
+        if _found is None:
+            _found = _Line(Supervisor())
+        line = _found
+    return line.get()
+
+
+def run_here(client: Client) -> None:
+    """The handlers of this thread submit to the client's server, unless `connect` was told another one."""
+    _running.set(_Line(Supervisor(client)))
