@@ -38,13 +38,13 @@ async def work(url: str, n: int, nap: float) -> None:
 
 
 async def wait_for_results(url: str, n: int) -> None:
-    """By an actor of the type "echo" somewhere else."""
+    """By an actor of the type "bench" somewhere else."""
     async with heroq.aio.Supervisor(url) as sup:
         todo = iter(range(n))
 
         async def one() -> None:
             for _ in todo:
-                await sup.run_job_and_await_result(b"x" * 100, script_type="echo", timeout=60)
+                await sup.run_job_and_await_result(b"x" * 100, script_type="bench", timeout=60)
 
         await asyncio.gather(*(one() for _ in range(AWAITS)))
 
