@@ -1,4 +1,4 @@
-"""What a worker's process tells its parent, once a second, through a pipe: one line of JSON."""
+"""What a worker's process tells of itself: its parent, by a line of JSON each second, and people who ask."""
 
 from __future__ import annotations
 
@@ -6,14 +6,46 @@ import contextlib
 import json
 import os
 import time
+import traceback
 from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from .errors import InvalidError
+from .job import Job
 
 #: seconds between two reports
 EVERY = 1.0
 #: seconds without one after which a process is not well
 SILENT = 10.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A job that is being handled, since when (time.monotonic), and where its handler is."""
+
+    job: Job
+    since: float
+    stack: traceback.StackSummary
+
+
+class Work(Protocol):
+    """What tells of itself: threads, or an event loop."""
+
+    @property
+    def handled(self) -> int: ...
+    def stats(self) -> list[dict[str, Any]]: ...
+    def running_now(self) -> list[Running]: ...
+
+
+def dump(work: Work) -> str:
+    """What runs, since when, and where it is."""
+    running = work.running_now()
+    lines = [f"process {os.getpid()} runs {len(running)} jobs"]
+    for one in running:
+        job, seconds = one.job, time.monotonic() - one.since
+        lines.append(f"job {job.id} of {job.script_type}, attempt {job.attempt}, for {seconds:.1f} s")
+        lines.append("".join(one.stack.format()).rstrip())
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -26,6 +58,17 @@ class Report:
     connected: bool
     starved: float
     draining: bool
+
+    @classmethod
+    def of(cls, work: Work, draining: bool) -> Report:
+        stats = work.stats()
+        return cls(
+            handled=work.handled,
+            running=len(work.running_now()),
+            connected=all(one["connected"] for one in stats),
+            starved=max((one["starved"] for one in stats), default=0) / 1000,
+            draining=draining,
+        )
 
 
 class Writer:

@@ -6,8 +6,10 @@ import itertools
 import os
 import signal
 import socket
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from .handler import AnyHandler, Handler, handle
 from .job import Job
 from .log import log
 from .options import Value
+from .reports import Running
 
 if TYPE_CHECKING:
     from .embedded import Embedded
@@ -110,9 +113,14 @@ class Runner:
     def running(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)
 
-    def running_jobs(self) -> dict[int, tuple[Job, float]]:
-        """By thread: the job that it handles, and since when (time.monotonic)."""
-        return dict(self._runs)
+    def running_now(self) -> list[Running]:
+        """What runs."""
+        frames = sys._current_frames()
+        return [
+            Running(job, since, traceback.extract_stack(frames[ident]))
+            for ident, (job, since) in list(self._runs.items())
+            if ident in frames
+        ]
 
     def stats(self) -> list[dict[str, Any]]:
         """Of each actor."""

@@ -11,19 +11,20 @@ import resource
 import signal
 import sys
 import threading
-import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidError
 from .handler import AnyHandler, Handler
 from .log import log
-from .reports import Report, Writer
+from .reports import Report, Writer, dump
 from .runner import Runner, Terminated
+
+if TYPE_CHECKING:
+    from .aio.runner import Crew
 
 
 def load(target: str) -> list[AnyHandler]:
@@ -84,6 +85,16 @@ def of_types(handlers: Sequence[AnyHandler], types: Sequence[str]) -> list[AnyHa
     return found
 
 
+def is_async(handlers: Sequence[AnyHandler]) -> bool:
+    """Whether they are coroutines, all of them or none."""
+    kinds = {one.signature.is_async for one in handlers}
+    if len(kinds) > 1:
+        raise InvalidError(
+            "some handlers are `async def` and some are not, and a worker runs one kind: choose by :name or --types"
+        )
+    return True in kinds
+
+
 @dataclass(frozen=True)
 class Recycling:
     """When a process has done its part and is to be replaced by a new one; 0: never."""
@@ -108,34 +119,13 @@ def _resident() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _report(runner: Runner, draining: bool) -> Report:
-    stats = runner.stats()
-    return Report(
-        handled=runner.handled,
-        running=len(runner.running_jobs()),
-        connected=all(one["connected"] for one in stats),
-        starved=max(one["starved"] for one in stats) / 1000,
-        draining=draining,
-    )
-
-
-def dump(runner: Runner) -> str:
-    """What runs, since when, and where its thread is."""
-    running, frames = runner.running_jobs(), sys._current_frames()
-    lines = [f"process {os.getpid()} runs {len(running)} jobs"]
-    for ident, (job, since) in running.items():
-        lines.append(f"job {job.id} of {job.script_type}, attempt {job.attempt}, for {time.monotonic() - since:.1f} s")
-        if ident in frames:
-            lines.append("".join(traceback.format_stack(frames[ident])).rstrip())
-    return "\n".join(lines)
-
-
 def work(
     target: str,
     url: str | None,
     threads: int,
     grace: float,
     *,
+    at_once: int = 100,
     types: Sequence[str] = (),
     recycling: Recycling | None = None,
     report: int | None = None,
@@ -144,22 +134,32 @@ def work(
     """Until SIGTERM, the process's part is done, or its parent is gone. `report`: the descriptor for what it tells."""
     parent, recycling = os.getppid(), recycling or Recycling()
     most = round(recycling.jobs * random.uniform(1.0, 1.1))  # so that not all processes end together
+    handlers = of_types(load(target), types)
     writer = Writer(report) if report is not None else None
-    runner = Runner(of_types(load(target), types), url, threads=threads, grace=grace, max_jobs=most, **opts)
+    work: Runner | Crew
+    if is_async(handlers):
+        from .aio.runner import Crew  # only who has coroutines pays for importing it
+
+        work = Crew(tuple(handlers), url, at_once, opts, max_jobs=most)
+    else:
+        work = Runner(handlers, url, threads=threads, grace=grace, max_jobs=most, **opts)
 
     def on_usr1(number: int, frame: FrameType | None) -> None:
-        log.info("%s", dump(runner))
+        log.info("%s", dump(work))
 
     def should_stop() -> bool:
         end = terminated.is_set() or os.getppid() != parent or _has_grown(recycling.rss)
         if writer and (end or writer.due()):
-            writer.write(_report(runner, draining=end))
+            writer.write(Report.of(work, draining=end))
         return end
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGUSR1, on_usr1)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is for the parent, and a terminal tells the whole group
     with Terminated() as terminated:
-        runner.run(should_stop)
-    if most and runner.handled >= most:
-        log.info("this process has handled %d jobs and is replaced", runner.handled)
+        if isinstance(work, Runner):
+            work.run(should_stop)
+        else:
+            work.run(should_stop, grace)
+    if most and work.handled >= most:
+        log.info("this process has handled %d jobs and is replaced", work.handled)

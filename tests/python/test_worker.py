@@ -208,6 +208,51 @@ def test_types_group_and_options(server: Server, sup: heroq.Supervisor, app: Pat
         assert server.command("ZCARD", "{hero:q:work:type:osis}:actors") == 0
 
 
+COROUTINES = """
+import asyncio, os
+import heroq, heroq.aio
+
+
+@heroq.aio.actor("osis")
+async def osis(job):
+    while job.text and not os.path.exists(job.text):
+        await asyncio.sleep(0.01)
+    return f"one {os.getpid()}"
+"""
+
+
+def test_coroutines(server: Server, sup: heroq.Supervisor, app: Path) -> None:
+    app.write_text(COROUTINES)
+    gate = app.with_name("gate")
+    with worker(server, app, "--async", "50", "--max-jobs", "60") as one:
+        jobs = sup.submit_many([str(gate)] * 50, script_type="osis")
+        wait_until(lambda: {sup.get_status(job) for job in jobs} == {"started"}, seconds=30, what="50 at a time")
+
+        def it_said() -> bool:
+            one.tell(signal.SIGUSR1)
+            return one.said("runs 50 jobs")
+
+        wait_until(it_said, seconds=20)
+        assert re.search(
+            r"of osis, attempt 1, for \d+\.\d s\n.*?app.py\", line \d+, in osis", one.log.read_text(), re.S
+        )
+        gate.touch()
+        outputs = {sup.await_result(job, timeout=30) for job in jobs}
+        assert len(outputs) == 1
+        wait_until(lambda: ask(sup)[1] != int(outputs.copy().pop().split()[1]), seconds=30, what="another process")
+        assert one.said("is replaced") and not one.said("is started again")
+
+
+def test_coroutines_and_others_in_one_file(server: Server, app: Path) -> None:
+    app.write_text(COROUTINES + "\n\n@heroq.actor('sal')\ndef sal(job):\n    return 'two 2'\n")
+    argv = [sys.executable, "-m", "heroq", "worker", str(app)]
+    environment = {**os.environ, "HEROQ_URL": server.url}
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2 and "one kind" in done.stderr
+    with worker(server, app, "--types", "sal"), heroq.Supervisor(server.url) as sup:
+        assert ask(sup, script_type="sal") == ("two", 2)
+
+
 def test_log_as_json(server: Server, sup: heroq.Supervisor, app: Path) -> None:
     app.write_text(APP.replace("return f", 'raise ValueError("no\\n")\n    return f'))
     with worker(server, app, "--log-json") as one, pytest.raises(heroq.JobFailed):

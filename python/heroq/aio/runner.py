@@ -10,6 +10,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+import traceback
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +24,7 @@ from ..handler import After, AnyHandler, Before, Handler, OnError, settle_by, te
 from ..job import StopReason
 from ..log import log
 from ..options import Value
+from ..reports import Running
 from .calls import Calls
 from .job import Job
 from .loop import Bound, Readable
@@ -35,6 +38,7 @@ R = TypeVar("R")
 Coro = Coroutine[Any, Any, R]
 #: seconds that handlers which were cancelled have for their own cleaning up
 _LAST_MOMENTS = 1.0
+_LOOK = 0.2  # seconds between two questions whether to stop
 
 
 def actor(
@@ -112,11 +116,14 @@ class Hands:
         handler: AnyHandler,
         loop: asyncio.AbstractEventLoop,
         changed: asyncio.Event,
+        ended: Callable[[], None],
     ):
         self.actor = taker
         self.failure: HeroqError | None = None
         self.taking = True
         self.tasks: dict[int, asyncio.Task[None]] = {}
+        self.jobs: dict[int, tuple[Job, float]] = {}  # by token, as the tasks, and since when
+        self._tell_ended = ended
         self._handler = handler
         self._loop = loop
         self._changed = changed
@@ -145,10 +152,12 @@ class Hands:
     def _begin(self, job: Job) -> None:
         task = self._loop.create_task(_handle(self._handler, job))
         self.tasks[job.token] = task
+        self.jobs[job.token] = job, time.monotonic()
         task.add_done_callback(functools.partial(self._ended, job))
 
     def _ended(self, job: Job, task: asyncio.Task[None]) -> None:
-        del self.tasks[job.token]
+        del self.tasks[job.token], self.jobs[job.token]
+        self._tell_ended()
         if task.cancelled():
             _settle_cancelled(job)
         if not self.tasks:
@@ -170,6 +179,16 @@ class Hands:
     def stop(self) -> None:
         self._offers.stop()
         self._events.stop()
+
+
+def _stack(task: asyncio.Task[None]) -> traceback.StackSummary:
+    """Coroutine for coroutine: of one that is suspended, a task itself tells only the outermost."""
+    found: list[traceback.FrameSummary] = []
+    awaited: Any = task.get_coro()
+    while (frame := getattr(awaited, "cr_frame", None)) is not None:
+        found += traceback.extract_stack(frame, limit=1)
+        awaited = awaited.cr_await
+    return traceback.StackSummary.from_list(found)
 
 
 class _Actors:
@@ -213,6 +232,7 @@ class Crew(Bound[_Actors]):
         server: Client | Embedded | str | None,
         concurrency: int,
         opts: dict[str, Value | None],
+        max_jobs: int = 0,
     ):
         super().__init__(threads=1)
         if not handlers or not all(isinstance(one, Handler) for one in handlers):
@@ -225,13 +245,35 @@ class Crew(Bound[_Actors]):
         self._given = server, concurrency, opts
         self._changed = asyncio.Event()
         self._hands: list[Hands] = []
+        self._most = max_jobs  # it takes no more after so many; 0: never
+        #: jobs so far
+        self.handled = 0
 
     def _make(self) -> _Actors:
         return _Actors(self._handlers, *self._given)
 
     def _bind(self, made: _Actors, loop: asyncio.AbstractEventLoop) -> None:
         self._hands = [
-            Hands(taker, one, loop, self._changed) for one, taker in zip(self._handlers, made.actors, strict=True)
+            Hands(taker, one, loop, self._changed, self._ended)
+            for one, taker in zip(self._handlers, made.actors, strict=True)
+        ]
+
+    def _ended(self) -> None:
+        self.handled += 1
+        if self.handled == self._most:
+            for hands in self._hands:
+                hands.actor.drain(None)
+
+    def stats(self) -> list[dict[str, Any]]:
+        """Of each actor."""
+        return [hands.actor.stats() for hands in self._hands]
+
+    def running_now(self) -> list[Running]:
+        """What runs."""
+        return [
+            Running(job, since, _stack(hands.tasks[token]))
+            for hands in self._hands
+            for token, (job, since) in hands.jobs.items()
         ]
 
     @property
@@ -265,6 +307,36 @@ class Crew(Bound[_Actors]):
                 hands.cancel()
         await self.close()
 
+    async def serve(self, stopping: asyncio.Event, grace: float) -> None:
+        """work, then end; to cancel it ends at once."""
+        try:
+            await self.work(stopping)
+            await self.end(grace)
+        except BaseException:
+            await asyncio.shield(asyncio.create_task(self.end(0.0)))
+            raise
+        if self.failure is not None:
+            raise self.failure
+
+    def run(self, should_stop: Callable[[], bool], grace: float) -> None:
+        """On a loop of its own, until `should_stop`, which is asked now and then."""
+
+        async def main() -> None:
+            stopping = asyncio.Event()
+
+            async def look() -> None:
+                while not should_stop():
+                    await asyncio.sleep(_LOOK)
+                stopping.set()
+
+            looking = asyncio.create_task(look())
+            try:
+                await self.serve(stopping, grace)
+            finally:
+                looking.cancel()
+
+        asyncio.run(main())
+
     async def close(self) -> None:
         self._closed = True
         for hands in self._hands:
@@ -286,15 +358,7 @@ async def serve(
     To cancel it ends it at once: handlers are cancelled, their jobs go back. Each handler has an actor of its own and
     up to `concurrency` jobs at a time. Options are those of an actor, for all handlers.
     """
-    crew = Crew(handlers, server, concurrency, opts)
-    try:
-        await crew.work(stopping or asyncio.Event())
-        await crew.end(grace)
-    except BaseException:
-        await asyncio.shield(asyncio.create_task(crew.end(0.0)))
-        raise
-    if crew.failure is not None:
-        raise crew.failure
+    await Crew(handlers, server, concurrency, opts).serve(stopping or asyncio.Event(), grace)
 
 
 def run(

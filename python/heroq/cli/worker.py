@@ -18,6 +18,7 @@ from .common import Options, Url
 
 Target = Annotated[str, typer.Argument(metavar="TARGET", help="file.py or module, with :name for one of its handlers.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of each handler in a process.")]
+AtOnce = Annotated[int, typer.Option("--async", min=1, help="Jobs at a time of each `async def` handler in a process.")]
 Grace = Annotated[float, typer.Option("--grace", min=0, help="Seconds that running jobs have after SIGTERM.")]
 Types = Annotated[str, typer.Option("--types", help="Only these script types, separated by commas.")]
 Group = Annotated[str | None, typer.Option("--group", help="Take from this group's queue too.")]
@@ -32,6 +33,7 @@ def worker(
         int, typer.Option("--processes", min=1, help="Processes; one that dies is started again.")
     ] = 1,
     threads: Threads = 1,
+    at_once: AtOnce = 100,
     types: Types = "",
     group: Group = None,
     option: Options = None,
@@ -56,7 +58,7 @@ def worker(
     """
     to_stderr(log_json)
     argv = [sys.executable, "-m", "heroq", "worker-child", target, "--threads", str(threads), "--grace", str(grace)]
-    argv += ["--types", types, "--max-jobs", str(max_jobs), "--max-rss", str(max_rss)]
+    argv += ["--async", str(at_once), "--types", types, "--max-jobs", str(max_jobs), "--max-rss", str(max_rss)]
     argv += ["--group", group] if group else []
     argv += [part for item in option or () for part in ("--option", item)]
     argv += ["--log-json"] if log_json else []
@@ -73,6 +75,7 @@ def worker(
 def worker_child(
     target: Target,
     threads: Threads = 1,
+    at_once: AtOnce = 100,
     types: Types = "",
     group: Group = None,
     option: Options = None,
@@ -91,7 +94,9 @@ def worker_child(
         return
     options: dict[str, Any] = {"group": group, **common.pairs(option)}
     recycling = workers.Recycling(max_jobs, max_rss)
-    workers.work(target, url, threads, grace, types=_names(types), recycling=recycling, report=report, **options)
+    workers.work(
+        target, url, threads, grace, at_once=at_once, types=_names(types), recycling=recycling, report=report, **options
+    )
 
 
 def _names(types: str) -> list[str]:
@@ -100,7 +105,7 @@ def _names(types: str) -> list[str]:
 
 def _handlers(target: str, types: str) -> None:
     """Whether the target can be worked with; what is loaded here is not used."""
-    workers.of_types(workers.load(target), _names(types))
+    workers.is_async(workers.of_types(workers.load(target), _names(types)))
 
 
 def add_to(app: typer.Typer) -> None:
