@@ -91,6 +91,12 @@ NO_BULK = "no call for many jobs"
 ALL = [
     heroq("heroq C", "reliable", "one loop of take and finish; pipelined acknowledgements"),
     heroq("heroq Python", "reliable", "one loop of take and finish; pipelined acknowledgements"),
+    Peer(
+        "heroq asyncio reliable",
+        [sys.executable, "actor.py", "{url}"],
+        [sys.executable, "aio_actor.py", "{url}", "serve", "1"],
+        "heroq.aio.run, a task for each job, 200 at once, asyncio's own loop",
+    ),
     heroq("heroq C", "canonical", "delivery=canonical", "at most once"),
     heroq("heroq Python", "canonical", "delivery=canonical", "at most once"),
     Peer(
