@@ -12,6 +12,7 @@ from .submitted import Submitted
 from .supervisor import Progress, Supervisor
 
 if TYPE_CHECKING:
+    from .handler import AnyHandler
     from .signature import Signature
 
 A = ParamSpec("A")
@@ -46,8 +47,9 @@ _OF_ONE = ("id", "headers", "env", "fields", "prerequisites", "dependents")
 class Caller(Generic[A, R]):
     """A handler with options for its jobs: what `handler.using(…)` answers. It can be kept and used from any thread."""
 
-    def __init__(self, signature: Signature, options: Mapping[str, Any]):
+    def __init__(self, signature: Signature, options: Mapping[str, Any], handler: AnyHandler | None = None):
         self._signature = signature
+        self._handler = handler
         self._options = dict(options)
 
     def using(
@@ -77,7 +79,13 @@ class Caller(Generic[A, R]):
         supervisor other than that of heroq.connect.
         """
         given = {name: value for name, value in locals().items() if name != "self" and value is not None}
-        return Caller(self._signature, {**self._options, **given})
+        return Caller(self._signature, {**self._options, **given}, self.handler)
+
+    @property
+    def handler(self) -> AnyHandler:
+        """The handler itself, without the options."""
+        assert self._handler is not None
+        return self._handler
 
     def job(self, *args: A.args, **kwargs: A.kwargs) -> Job:
         """A job that is not submitted yet, for submit_many."""

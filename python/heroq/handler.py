@@ -79,6 +79,10 @@ class Handler(Caller[A, R], Generic[P, Y, A, R]):
         own = {name: opts[name] for name in ("group", "instance") if opts.get(name) is not None}
         super().__init__(self.signature, {"script_type": types[0], **own})
 
+    @property
+    def handler(self) -> AnyHandler:
+        return self
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Y:
         return self.function(*args, **kwargs)
 

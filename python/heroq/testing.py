@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import Any, Generic
 
 from . import keys, options
-from .caller import A, R
+from .caller import A, Caller, R
 from .client import Client
 from .connection import connected as connected
 from .embedded import Embedded
 from .errors import Fail, JobFailed, Retry, SettledError, StateError
-from .handler import AnyHandler, Handler, run, tell_error, this_job
+from .handler import AnyHandler, run, tell_error, this_job
 from .job import Job, StopReason
 from .payload import Data, by_value, bytes_of
 from .queue import Queue
@@ -128,17 +128,17 @@ class TrialJob(Job):
 class Trial(Generic[A, R]):
     """Runs a handler on one job, without a worker or a server. `job` is there once it has run, or is running."""
 
-    def __init__(self, handler: Handler[Any, Any, A, R], *, attempt: int = 1, stop: StopReason = StopReason.NONE):
-        if handler.signature.is_async:
-            raise TypeError(f"{handler.label!r} is an `async def` function, which needs an event loop")
-        self._handler: AnyHandler = handler
+    def __init__(self, handler: Caller[A, R], *, attempt: int = 1, stop: StopReason = StopReason.NONE):
+        if handler.handler.signature.is_async:
+            raise TypeError(f"{handler.handler.label!r} is an `async def` function, which needs an event loop")
+        self._caller, self._handler = handler, handler.handler
         self._attempt, self._stop = attempt, stop
         self.job: TrialJob
 
     def run(self, *args: A.args, **kwargs: A.kwargs) -> R:
         """The result, as who awaits it gets it: through the wire's form and back. What the handler raises is raised."""
         handler = self._handler
-        job = self.job = TrialJob.of(handler.job(*args, **kwargs), self._attempt)
+        job = self.job = TrialJob.of(self._caller.job(*args, **kwargs), self._attempt)
         job.why = self._stop
         with this_job(job):
             try:
@@ -152,8 +152,11 @@ class Trial(Generic[A, R]):
         return result
 
 
-def run_inline(handler: Handler[Any, Any, A, R], *args: A.args, **kwargs: A.kwargs) -> R:
-    """What the handler makes of these arguments: `assert run_inline(add, 1, 2) == 3`. Trial tells more."""
+def run_inline(handler: Caller[A, R], *args: A.args, **kwargs: A.kwargs) -> R:
+    """What the handler makes of these arguments: `assert run_inline(add, 1, 2) == 3`. Trial tells more.
+
+    `run_inline(add.using(headers=…), 1, 2)` gives the job options.
+    """
     return Trial(handler).run(*args, **kwargs)
 
 

@@ -19,6 +19,11 @@ def add(a: int, b: int = 2) -> int:
     return a + b
 
 
+@heroq.actor("named")
+def named() -> str | None:
+    return heroq.current_job().header("name")
+
+
 @heroq.actor("tell")
 def tell(job: heroq.Job, name: str) -> Iterator[str]:
     job.progress(10, name)
@@ -45,6 +50,7 @@ def settle(job: heroq.Job) -> None:
 def test_run_inline() -> None:
     assert run_inline(add, 1) == 3
     assert run_inline(add, 1, b=5) == 6
+    assert run_inline(named.using(headers={"name": "ada"})) == "ada"
     with pytest.raises(heroq.PayloadError, match=r'the value.b is "x"'):
         run_inline(add, 1, b="x")  # type: ignore[arg-type]
 

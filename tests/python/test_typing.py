@@ -42,6 +42,7 @@ SUBMITS = """
 from collections.abc import Generator, Iterator
 import heroq
 import heroq.aio
+from heroq.testing import run_inline
 
 @heroq.actor("add")
 def add(a: int, b: int = 0) -> int: ...
@@ -69,6 +70,7 @@ h: int = add(1, 2)
 i: Iterator[str] = count(3)
 j: None = stream.submit(3).result()
 l: str = later.submit("x", 5).result()
+m: int = run_inline(add.using(id="x"), 1)
 k: heroq.Json = {"a": [1, None]}
 """
 WRONG = """
@@ -79,6 +81,7 @@ one.submit_many(["x"])
 add.submit_many([(1, "x")])
 add.using(dely=5)
 later.submit(5)
+run_inline(add, "x")
 whole.submit(5)
 x: str = add.submit(1).result()
 heroq.actor("x", after=5)
