@@ -63,10 +63,13 @@ def connected(server: Supervisor | Client | Embedded | str | None = None, **opts
     """connect for the length of a `with`; afterwards all is as it was."""
     global _connected
     before = _connected
+    supervisor = connect(server, **opts)
     try:
-        yield connect(server, **opts)
+        yield supervisor
     finally:
         _connected = before
+        if supervisor is not server:
+            supervisor.close()
 
 
 def default_supervisor() -> Supervisor:

@@ -106,7 +106,7 @@ class Fail(Exception):
 
 
 class ScriptFailed(Exception):
-    """A job's program did not end well; the text, as it is, is the job's error."""
+    """A job's program, or its stream, was ended or did not end well; the text, as it is, is the job's error."""
 
 
 _BY_KIND: dict[int, type[HeroqError]] = {

@@ -199,7 +199,9 @@ def stream(signature: Signature, job: Job, chunks: Iterator[Any]) -> Any:
             continue
         if close := getattr(chunks, "close", None):
             close()
-        raise Fail(f"the stream was ended: {reason.name.lower()}")
+        if reason == StopReason.REQUESTED:
+            raise Fail("stopped on request")
+        raise ScriptFailed("the time limit is over" if reason == StopReason.TIMEOUT else "the lease is gone")
 
 
 def describe(error: BaseException) -> str:

@@ -261,7 +261,7 @@ class Signature:
         while isinstance(function, functools.partial):
             function = function.func
         if not isinstance(function, (types.FunctionType, types.MethodType)):
-            function = vars(type(function)).get("__call__", function)
+            function = type(function).__call__
         return getattr(function, "__func__", function)
 
     def _codec(self, name: str, hint: Any) -> Codec:

@@ -160,7 +160,15 @@ def test_what_json_cannot_say(value: object) -> None:
 
 
 def test_json_is_written_as_json_writes_it() -> None:
-    for value in ({"ä": [1.5, -0.0, 1e300, None, True, '\n"\u2028']}, 5, "x", [], {1: 2, None: 3, 1.5: 4}, ((1,),)):
+    values: list[object] = [
+        {"ä": [1.5, -0.0, 1e300, None, True, '\n"\u2028']},
+        5,
+        "x",
+        [],
+        {1: 2, None: 3, 1.5: 4},
+        ((1,),),
+    ]
+    for value in values:
         assert dumps(value) == json.dumps(value, ensure_ascii=False)
     endless: list[object] = []
     endless.append(endless)
@@ -196,7 +204,8 @@ def test_a_hook_gives_a_class_its_own_form() -> None:
 
     codec.add_hook(hook)
     try:
-        for annotation, value in ((Point, Point(1, 2)), (list[Point], [Point(3, 4)])):
+        pairs: list[tuple[typing.Any, object]] = [(Point, Point(1, 2)), (list[Point], [Point(3, 4)])]
+        for annotation, value in pairs:
             one = codec.codec_for(annotation)
             assert one.decode(bytes_of(one.encode(value))) == value
         for wrong in (b'"1"', b"[]"):

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -205,6 +206,37 @@ def test_a_stream_ends_when_the_job_is_to_stop(working: Working) -> None:
             job.result(20)
         assert closed.wait(20)
         assert sup.get_status(job.id) == "error"
+
+
+def test_a_stream_ends_with_its_time_and_is_tried_again(working: Working) -> None:
+    attempts: list[int] = []
+
+    @heroq.actor("slow", timeout=1, retries=1)
+    def slow(job: heroq.Job) -> Iterator[None]:
+        attempts.append(job.attempt)
+        while True:
+            time.sleep(0.01)
+            yield None
+
+    with working(slow, lease=1.0, timeout_grace=30.0) as sup:
+        assert failure(sup, "", "slow") == "the time limit is over"
+    assert attempts == [1, 2]
+
+
+def test_a_job_and_arguments_without_annotations(working: Working) -> None:
+    @heroq.actor("loose")
+    def loose(job, a, b=None):  # type: ignore[no-untyped-def]
+        return [job.attempt, a, b]
+
+    class Base:
+        def __call__(self, n: int) -> int:
+            return n + 1
+
+    class Derived(Base): ...
+
+    with working(loose, heroq.actor("called")(Derived())) as sup:
+        assert ask(sup, '{"a": [1]}', "loose") == b"[1, [1], null]"
+        assert ask(sup, "1", "called") == b"2"
 
 
 def test_the_current_job_is_each_threads_own(working: Working) -> None:

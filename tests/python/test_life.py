@@ -26,6 +26,8 @@ WAITS = {
     "run_job_and_await_result": "heroq.Supervisor().run_job_and_await_result('x', 'nobody')",
     "await_result": "sup = heroq.Supervisor(); sup.await_result(sup.submit('x', 'nobody'))",
     "waiter": "heroq.Waiter().take()",
+    "gather": "heroq.gather([heroq.Supervisor().submit('x', 'nobody')])",
+    "a handler's run": "heroq.actor('nobody')(lambda job: None).run('x')",
     "next_event": "heroq.Client().next_event(None)",
     "a paused server": "c = heroq.Client(); c.ping(); print('PAUSE', flush=True); time.sleep(0.3); c.ping()",
 }

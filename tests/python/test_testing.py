@@ -66,7 +66,7 @@ def test_a_trial_keeps_what_was_told() -> None:
 
 def test_a_trial_that_is_told_to_stop() -> None:
     trial = Trial(tell, stop=heroq.StopReason.REQUESTED)
-    with pytest.raises(heroq.Fail, match="the stream was ended: requested"):
+    with pytest.raises(heroq.Fail, match="stopped on request"):
         trial.run("ada")
     assert (trial.job.chunks, trial.job.is_stopping) == ([b"ada"], True)
 
