@@ -119,5 +119,5 @@ def test_51_bytes_that_are_no_text(server: Server) -> None:
         with pytest.raises(heroq.JobFailed) as failed:
             supervisor.await_result(made, timeout=20)
         assert failed.value.error == EVERY_BYTE
-        with pytest.raises(UnicodeEncodeError):
+        with pytest.raises(heroq.InvalidError):
             heroq.Job("a\ud800", "cross")
