@@ -20,7 +20,7 @@ import heroq
 import pytest
 from support.crew import Crew
 from support.faultproxy import FaultProxy
-from support.faults import OPTIONS, H, Q, Runner, enqueue, field, load_scripts, nothing_left, output, word_of
+from support.faults import OPTIONS, H, Q, Runner, enqueue, field, load_scripts, nothing_left, output, sanitizer, word_of
 from support.server import Server, wait_until
 
 
@@ -429,6 +429,9 @@ def test_50_large_values_on_a_slow_line(server: Server, proxy: FaultProxy) -> No
         runner.close()
 
 
+@pytest.mark.skipif(
+    bool(sanitizer()), reason="the names are preloaded, which the sanitizer's own preload does not allow"
+)
 def test_49_the_first_address_is_dead(server: Server, tmp_path: Path) -> None:
     """A name with an IPv6 address that nobody listens on, and an IPv4 one that answers."""
     library = tmp_path / "two_addresses.so"
@@ -438,7 +441,7 @@ def test_49_the_first_address_is_dead(server: Server, tmp_path: Path) -> None:
     began = time.monotonic()
     subprocess.run(
         [sys.executable, "-c", program, f"redis://two.test:{server.port}/0"],
-        env={**os.environ, "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')}:{library}"},  # a sanitizer's comes first
+        env={**os.environ, "LD_PRELOAD": str(library)},
         check=True,
         timeout=20,
     )
