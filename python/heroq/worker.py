@@ -161,5 +161,7 @@ def work(
             work.run(should_stop)
         else:
             work.run(should_stop, grace)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # else one that comes while Python ends would end it at once
     if most and work.handled >= most:
         log.info("this process has handled %d jobs and is replaced", work.handled)

@@ -68,7 +68,7 @@ static void settle(heroq_job *job) {
 
 static void act(heroq_client *client, const char *delivery, bool closes) {
   static const char *const pair[] = {"lease",   "600ms",   "recheck", "100ms", "handoff_grace",
-                                     "200ms",   "backoff", "50ms",    "block", "200ms",
+                                     "200ms",   "backoff", "50ms",    "block", "5s",
                                      "retries", "1",       NULL};
   heroq_options *o = options_of(pair);
   check(heroq_options_set(o, "delivery", delivery, &err));

@@ -248,6 +248,8 @@ def test_15_graceful_term(server: Server, tmp_path: Path) -> None:
                 link.call("LPUSH", Q, *ids)
             started = [process.stdout.readline().split()[1] for _ in range(3)]
             ahead = server.command("ZCARD", f"{H}:leases") - 3
+            if ahead < 2:  # it could not be seen when the signal has come
+                continue
             process.send_signal(signal.SIGTERM)
             assert sorted(started) == ["w1", "w2", "w3"]
             # what was not begun goes back while the three still run
@@ -265,8 +267,7 @@ def test_15_graceful_term(server: Server, tmp_path: Path) -> None:
         # what had been taken ahead is next again, the others did not move
         assert waiting[: max(0, 40 - ahead)] == [f"z{i}" for i in range(39, ahead - 1, -1)]
         assert server.command("HLEN", f"{H}:recoveries") == server.command("ZCARD", f"{H}:delayed") == 0
-        if ahead >= 2:
-            break
+        break
     print(f"{ahead} were taken ahead")
     assert ahead >= 2, "in ten rounds nothing had been taken ahead"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from support import lua
 from support.faultproxy import FaultProxy
-from support.faults import load_scripts, word_of
+from support.faults import FULL, load_scripts, sanitizer, word_of
 from support.oracle import caller, different_ids, look
 from support.server import Server, wait_until
 
@@ -669,7 +669,7 @@ def test_2_anywhere(server: Server, new_server: Callable[..., Server], lives: li
         assert (dead is not None) == (status == b"error"), job_id
 
 
-CALLERS = 600 if os.environ.get("HEROQ_FAULT_FULL") else 60  # jobs, each with its calls
+CALLERS = 600 if FULL and not sanitizer() else 60  # jobs, each with its calls
 
 
 class Callers:
