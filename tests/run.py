@@ -60,6 +60,7 @@ TIERS = {
     "python": Tier("the Python package", ("python",), both=True),
     "guard": Tier("instructions of the hot paths against committed figures", ("guard",), sanitized=False),
     "bench": Tier("heroq and its peers side by side; by name only", ("bench",), sanitized=False, default=False),
+    "scale": Tier("what a job costs as the work grows; by name only", ("scale",), sanitized=False, default=False),
     "soak": Tier("all faults at random, nothing may grow; by name only", ("soak",), sanitized=False, default=False),
 }
 
@@ -240,18 +241,22 @@ def main() -> int:
         epilog=f"tiers:\n{lines}\n\n{BY_NAME}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("tiers", metavar="TIER", nargs="*", help="default: all but bench and soak")
+    parser.add_argument("tiers", metavar="TIER", nargs="*", help="default: all but bench, scale and soak")
     parser.add_argument("--server", choices=SERVERS, help="default: both, where a tier depends on it")
     parser.add_argument(
         "--preset",
         choices=("debug", "release", "asan", "tsan"),
-        help="how the C code is built; default: release for bench, else debug",
+        help="how the C code is built; default: release for bench and scale, else debug",
     )
     parser.add_argument("--seconds", type=int, help="of the soak; default: HEROQ_SOAK_SECONDS, else 600")
     parser.add_argument("--peers", metavar="A,B", help="of bench: only these; default: all")
-    parser.add_argument("--quick", action="store_true", help="bench: few jobs, one round; whether all of it runs")
-    parser.add_argument("--rounds", type=int, help="of bench; default: 3")
-    parser.add_argument("--out", type=Path, help="bench: folder of the tables and plots; default: build/bench/<server>")
+    parser.add_argument(
+        "--quick", action="store_true", help="bench, scale: few jobs, one round; whether all of it runs"
+    )
+    parser.add_argument("--rounds", type=int, help="of bench and scale; default: 3")
+    parser.add_argument(
+        "--out", type=Path, help="bench, scale: folder of the tables and plots; default: build/<tier>/<server>"
+    )
     arguments = parser.parse_args()
     unknown = [tier for tier in arguments.tiers if tier not in TIERS]
     if unknown:
@@ -262,11 +267,13 @@ def main() -> int:
 
     if arguments.seconds:
         os.environ["HEROQ_SOAK_SECONDS"] = str(arguments.seconds)
-    of_bench = [f"--{name}={getattr(arguments, name)}" for name in ("peers", "rounds") if getattr(arguments, name)]
-    of_bench += ["--quick"] if arguments.quick else []
-    of_bench += [f"--out={arguments.out.absolute()}"] if arguments.out else []
-    os.environ["HEROQ_BENCH_ARGUMENTS"] = shlex.join(of_bench)
-    preset = arguments.preset or ("release" if tiers == ["bench"] else "debug")
+    of_both = [f"--rounds={arguments.rounds}"] if arguments.rounds else []
+    of_both += ["--quick"] if arguments.quick else []
+    of_both += [f"--out={arguments.out.absolute()}"] if arguments.out else []
+    of_bench = [f"--peers={arguments.peers}"] if arguments.peers else []
+    os.environ["HEROQ_BENCH_ARGUMENTS"] = shlex.join(of_bench + of_both)
+    os.environ["HEROQ_SCALE_ARGUMENTS"] = shlex.join(of_both)
+    preset = arguments.preset or ("release" if {"bench", "scale"}.issuperset(tiers) else "debug")
 
     adopt_orphans()
     started = time.monotonic()
