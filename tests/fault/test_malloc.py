@@ -46,6 +46,8 @@ RUNS = [
     ("close", 1, 1, 1),
     ("await", 1, 1, 1),
     ("await", 1, 1, 20),
+    ("requests", 1, 1, 1),
+    ("requests", 1, 1, 20),
 ]
 
 

@@ -276,11 +276,44 @@ static void await_run(arming *arm) {
   heroq_client_free(client);
 }
 
+/* A completion for each of two requests: never less, never more. */
+static void take_requests(heroq_waiter *waiter, int open) {
+  for (; open; open--) {
+    heroq_record *record = NULL;
+    heroq_status status = heroq_waiter_take(waiter, 6000, &record, NULL, &err);
+    if (!TRY(status)) continue;
+    if (!record) printf("odd waiter nothing completed\n");
+    heroq_record_free(record);
+  }
+}
+
+static void requests_run(arming *arm) {
+  heroq_client *client = open_client();
+  heroq_supervisor *s;
+  heroq_waiter *waiter = NULL;
+  heroq_job *job = new_job();
+  MUST(heroq_supervisor_open(client, NULL, &s, &err));
+  MUST(heroq_supervisor_create_job(s, job, NULL, &err));
+  arm();
+  if (TRY(heroq_waiter_open(client, NULL, &waiter, &err))) {
+    int open = TRY(heroq_waiter_fetch(waiter, heroq_job_id(job), 1, 5000, &err));
+    open += TRY(heroq_waiter_stop(waiter, heroq_job_id(job), 2, 5000, &err));
+    take_requests(waiter, open);
+    heroq_waiter_close(waiter);
+  }
+  failmalloc_arm(0, 0);
+  heroq_waiter_free(waiter);
+  heroq_job_free(job);
+  heroq_supervisor_free(s);
+  heroq_client_free(client);
+}
+
 static const struct {
   const char *name;
   void (*run)(arming *arm);
-} scenarios[] = {{"client", client_run}, {"parse", parse_run}, {"enqueue", enqueue_run}, {"read", read_run},
-                 {"doctor", doctor_run}, {"actor", actor_run}, {"close", close_run},     {"await", await_run}};
+} scenarios[] = {{"client", client_run}, {"parse", parse_run},   {"enqueue", enqueue_run},
+                 {"read", read_run},     {"doctor", doctor_run}, {"actor", actor_run},
+                 {"close", close_run},   {"await", await_run},   {"requests", requests_run}};
 
 /* ---- one allocation after the other ---- */
 
