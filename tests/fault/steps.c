@@ -10,7 +10,8 @@
  * OPERATION: submit, intents and durable (submit with them), delayed (by 50 ms), urgent, bulk (submit_many of one), create,
  * start, stop, requeue, delete, run, await, waiter (await by one), result (set_result of SCRIPT), pause, resume, tend, purge.
  * ID "-": a fresh one, which is not guarded; "id ID" is printed. SCRIPT, for the actor: ok, fail, fail once, release, drop,
- * until lost (runs until it is told to stop), until stopped (the same, in every attempt), note (logs a line). */
+ * until lost (runs until it is told to stop), until stopped (the same, in every attempt), note (logs a line).
+ * STEPS_BLOCK: how long the actor's blocked commands wait, 200ms. */
 #include <heroq/heroq.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -67,11 +68,12 @@ static void settle(heroq_job *job) {
 }
 
 static void act(heroq_client *client, const char *delivery, bool closes) {
-  static const char *const pair[] = {"lease",   "600ms",   "recheck", "100ms", "handoff_grace",
-                                     "200ms",   "backoff", "50ms",    "block", "5s",
-                                     "retries", "1",       NULL};
+  static const char *const pair[] = {"lease", "600ms",   "recheck", "100ms", "handoff_grace", "200ms", "backoff",
+                                     "50ms",  "retries", "1",       NULL};
+  const char *block = getenv("STEPS_BLOCK");
   heroq_options *o = options_of(pair);
   check(heroq_options_set(o, "delivery", delivery, &err));
+  check(heroq_options_set(o, "block", block ? block : "200ms", &err));
   heroq_actor *actor;
   check(heroq_actor_open(client, "steps", "fault", o, &actor, NULL, &err));
   heroq_job *job;

@@ -33,6 +33,8 @@ class Life:
 
     def __init__(self, server: Server | FaultProxy, *arguments: str, dies: str = "") -> None:
         environment = {**os.environ, "HEROQ_FAILPOINT": dies}
+        if dies.startswith("BL"):  # it is to die of a job, not because none came in time
+            environment["STEPS_BLOCK"] = "20s"
         self.process = subprocess.Popen(
             [PROGRAM, server.url, *arguments], env=environment, stdout=subprocess.PIPE, text=True
         )
@@ -90,6 +92,14 @@ def follower(server: Server, new_server: Callable[..., Server]) -> Server:
     return replica
 
 
+def is_there(server: Server, command: str) -> None:
+    """The actor, at the latest when it may die of `command`."""
+    if command.startswith("BL"):
+        wait_until(lambda: b"blocked_clients:1" in server.command("INFO", "clients"), what="the actor waits for jobs")
+    else:
+        wait_until(lambda: server.command("ZCARD", f"{H}:actors") == 1, what="the actor is there")
+
+
 def ends(server: Server, job_id: str, status: bytes = b"finished") -> None:
     wait_until(lambda: field(server, job_id, "status") == status, seconds=20, what=f"{job_id} is {status!r}")
     wait_until(lambda: nothing_left(server), seconds=10, what="nothing is left over")
@@ -121,7 +131,7 @@ def test_2_actor(
 ) -> None:
     first = Life(server, "actor", dies=command if ":" in command else f"{command}:1")
     lives.append(first)
-    wait_until(lambda: server.command("ZCARD", f"{H}:actors") == 1, what="the actor is there")
+    is_there(server, command)
     enqueue(server, "a", script)
     first.died()
     lives.append(Life(server, "actor"))
@@ -595,7 +605,7 @@ def test_2_canonical(server: Server, lives: list[Life], command: str, status: by
     first = Life(server, "canonical", dies=f"{command}:1")
     lives.append(first)
     if command != "LPOP":
-        wait_until(lambda: server.command("ZCARD", f"{H}:actors") == 1, what="the actor is there")
+        is_there(server, command)
         enqueue(server, "a", "ok")
     first.died()
     lives.append(Life(server, "canonical"))
