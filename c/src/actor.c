@@ -96,6 +96,7 @@ static heroq_status take(heroq_actor *a, int32_t max, int64_t timeout_ms, heroq_
     a->fd_rest_until = a->fd_rest_step = 0;
     while (*n < max && (job[*n] = give(a)) != NULL) ++*n;
     if (*n) {
+      if (a->takers.count) hq_engine_offer(a); /* what is left goes to the next */
       hq_engine_update_fd(a);
       rc = hq_ok(err);
       break;
@@ -123,6 +124,7 @@ static heroq_status take(heroq_actor *a, int32_t max, int64_t timeout_ms, heroq_
     if (!atomic_load(&a->waiting)) hq_engine_wake(a); /* it sees us once the wait lets go of the lock */
     rc = hq_waitq_wait(&a->takers, &a->lock, deadline, call);
     waited = true;
+    if (rc == HEROQ_OK && a->waking) a->waking--;
   }
   /* who polls, or watches the fd, wants the next one as well */
   bool more = *n ? a->fd_used && !a->ready.first : !timeout_ms;

@@ -10,6 +10,7 @@
 
 #define COMMANDS_MOST 1024 /* a pipeline */
 #define FEW_COMMANDS 8
+#define WAKE_MOST 2                 /* takers on their way to a job: each wakes the next */
 #define TEXT_MOST ((size_t)8 << 20) /* its bytes, one huge value apart */
 
 /* ---- lists ---- */
@@ -69,10 +70,12 @@ void hq_engine_update_fd(heroq_actor *a) {
     hq_notice_clear(&a->fd);
 }
 
+/* Who is woken and finds more wakes the next. Not as many as there are jobs at once: where handlers are quick a few threads
+ * do all of them, and the others would run for nothing. */
 void hq_engine_offer(heroq_actor *a) {
-  uint32_t wake = a->ready.count;
-  if (wake && hq_engine_can_hand_out(a) && head_is_ours(a))
-    while (wake-- && a->takers.count) hq_waitq_wake_one(&a->takers);
+  if (a->ready.count && hq_engine_can_hand_out(a) && head_is_ours(a))
+    for (; a->waking < WAKE_MOST && a->waking < a->ready.count && a->takers.count; a->waking++)
+      hq_waitq_wake_one(&a->takers);
   hq_engine_update_fd(a);
 }
 

@@ -184,6 +184,7 @@ struct heroq_actor {
   pthread_mutex_t lock;
   hq_list ready, settled;
   hq_waitq takers, syncers, closers, noters;
+  uint32_t waking; /* takers that were woken and have not looked yet; rather too few than too many */
   hq_notes *noted; /* runs that have something to tell */
   bool fd_used, fd_set, event_fd_used, event_fd_set;
   hq_notice fd, event_fd;

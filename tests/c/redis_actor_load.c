@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define JOBS 10000
@@ -146,8 +147,74 @@ static void actors_come_and_go(void **state) {
   assert_true(nothing_held(Q));
 }
 
+#define THREADS 64
+
+static int64_t times_slept(void) {
+  struct rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  return u.ru_nvcsw;
+}
+
+static void many_threads_with_little_to_do_sleep_on(void **state) {
+  (void)state;
+  heroq_actor *a = actor_of("osis", "lease", "30s", NULL);
+  worker w[THREADS];
+  pthread_t thread[THREADS];
+  heroq_call *call;
+  assert_ok(heroq_call_new(&call, &err), &err);
+  enqueue_all();
+  int64_t began = times_slept();
+  for (int i = 0; i < THREADS; i++) {
+    w[i] = (worker){.actor = a, .call = call};
+    pthread_create(&thread[i], NULL, work, &w[i]);
+  }
+  test_until(atomic_load(&left) == 0, 60000);
+  double each = (double)(times_slept() - began) / JOBS;
+  print_message("%.3f times asleep a job\n", each);
+  heroq_call_cancel(call);
+  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+  assert_true(each < 0.5);
+  heroq_call_free(call);
+  end_actor(a);
+  check_all();
+}
+
+static atomic_int running;
+static atomic_bool over;
+
+static void *run_until_over(void *arg) {
+  heroq_job *job = take(arg);
+  atomic_fetch_add(&running, 1);
+  while (!atomic_load(&over)) test_sleep_ms(1);
+  finish(job, "");
+  return NULL;
+}
+
+static void as_many_jobs_run_as_threads_wait(void **state) {
+  (void)state;
+  heroq_actor *a = actor_of("osis", "lease", "30s", NULL);
+  pthread_t thread[THREADS];
+  char id[16];
+  for (int round = 0; round < 3; round++) {
+    atomic_store(&running, 0);
+    atomic_store(&over, false);
+    for (int i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, run_until_over, a);
+    test_until(stat_of(a, "waiting") == THREADS, 4000);
+    for (int i = 0; i < THREADS; i++) {
+      snprintf(id, sizeof id, "r%d-%d", round, i);
+      enqueue(id);
+    }
+    test_until(atomic_load(&running) == THREADS, 20000);
+    atomic_store(&over, true);
+    for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+  }
+  end_actor(a);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      ACTOR_TEST(many_threads_with_little_to_do_sleep_on),
+      ACTOR_TEST(as_many_jobs_run_as_threads_wait),
       ACTOR_TEST(one_thread_drains_them_all),
       ACTOR_TEST(sixteen_threads_on_two_actors),
       ACTOR_TEST(actors_come_and_go),
