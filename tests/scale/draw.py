@@ -68,8 +68,12 @@ def main() -> None:
     for axes, panel in zip(places, PANELS, strict=False):
         if panel[0] in results["parts"]:
             lines(axes, panel, results["parts"][panel[0]])
+        else:
+            axes.set_axis_off()
     if "hop" in results["parts"]:
         hop(places[-1], results["parts"]["hop"])
+    else:
+        places[-1].set_axis_off()
     for axes in places:
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
