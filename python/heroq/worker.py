@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import random
@@ -14,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidError
@@ -55,11 +56,19 @@ def _load_module(name: str) -> ModuleType:
             sys.path.remove(os.getcwd())
 
 
+class _Source(importlib.machinery.SourceFileLoader):
+    """Without Python's cache, for which a file that was changed within a second and kept its length is the old one."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
+
+
 def _load_file(place: str) -> ModuleType:
     path = Path(place).resolve()
     if not path.is_file():
         raise InvalidError(f"there is no file {place!r}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(path.stem, path, loader=_Source(path.stem, str(path)))
     if spec is None or spec.loader is None:
         raise InvalidError(f"{place!r} is no Python file")
     module = importlib.util.module_from_spec(spec)

@@ -66,6 +66,8 @@ def worker(
     common.pairs(option)
     Client(url).close()  # a wrong server is one clear error here, not one in each child again and again
     environment = {**os.environ, "HEROQ_URL": url} if url else dict(os.environ)  # not where everybody can read it
+    if reload:
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"  # as for the file itself: see worker.py
     place = target.partition(":")[0]
     folder = str(Path(place).resolve().parent) if place.endswith(".py") else os.getcwd()
     settings = Settings(processes, grace, health_file, health_port, folder if reload else None)
