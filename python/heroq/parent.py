@@ -119,8 +119,10 @@ class Signals:
 
     def take(self, number: int) -> bool:
         """Whether it came since the last take."""
-        came, self.seen[number] = self.seen[number], False
-        return came
+        if not self.seen[number]:  # and nothing is written, or one that comes at this moment would be lost
+            return False
+        self.seen[number] = False
+        return True
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.seen[number] = True
