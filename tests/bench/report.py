@@ -109,6 +109,9 @@ def text(results: dict[str, Any]) -> str:
     return "\n".join([*lines, "", ratios(results), EXPLANATION])
 
 
+PLOT = Path(__file__).with_name("plot.py")
+
+
 def markdown(results: dict[str, Any]) -> str:
     def line(row: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "/") for cell in row) + " |"
@@ -120,12 +123,12 @@ def markdown(results: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"Versions: {versions(results)}."])
 
 
-def plot(out: Path) -> str:
-    """What came of it."""
+def plot(script: Path, results: Path) -> str:
+    """Has the script draw what the file tells, into its folder; what came of it."""
     program = peers.INSTALLED / "plot" / "bin" / "python"
     if not program.exists():
         return "no plots: scripts/setup.sh bench installs matplotlib"
-    argv = [program, Path(__file__).with_name("plot.py"), out / "results.json", out]
+    argv = [program, script, results, results.parent]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return done.stdout.strip() if not done.returncode else f"no plots: {done.stderr.strip()}"
 
@@ -136,4 +139,4 @@ def write(results: dict[str, Any], out: Path) -> None:
     (out / "results.txt").write_text(text(results) + "\n")
     (out / "results.md").write_text(markdown(results) + "\n")
     print(text(results))
-    print(f"\n{out}/results.txt, .md, .json; {plot(out)}", flush=True)
+    print(f"\n{out}/results.txt, .md, .json; {plot(PLOT, out / 'results.json')}", flush=True)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import peers
 import report
 
 #: part → its title, what its points are, the figures it shows with their headings and digits, what there is to know
@@ -113,6 +111,9 @@ def table(part: str, points: dict[str, dict[str, float]]) -> list[str]:
     return [*lines, ""]
 
 
+DRAW = Path(__file__).with_name("draw.py")
+
+
 def markdown(results: dict[str, Any]) -> str:
     versions = "; ".join(f"{name} {version}" for name, version in results["versions"].items())
     lines = [report.heading(results), ""]
@@ -121,19 +122,9 @@ def markdown(results: dict[str, Any]) -> str:
     return "\n".join([*lines, f"Versions: {versions}.", ""])
 
 
-def draw(out: Path) -> str:
-    """What came of it."""
-    program = peers.INSTALLED / "plot" / "bin" / "python"
-    if not program.exists():
-        return "no plots: scripts/setup.sh bench installs matplotlib"
-    argv = [program, Path(__file__).with_name("draw.py"), out / "scale.json", out]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if not done.returncode else f"no plots: {done.stderr.strip()}"
-
-
 def write(results: dict[str, Any], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "scale.json").write_text(json.dumps(results, indent=1) + "\n")
     (out / "scale.md").write_text(markdown(results))
     print(markdown(results))
-    print(f"{out}/scale.md, .json; {draw(out)}", flush=True)
+    print(f"{out}/scale.md, .json; {report.plot(DRAW, out / 'scale.json')}", flush=True)
