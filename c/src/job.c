@@ -185,6 +185,7 @@ static bool copy_rest(heroq_job *to, const heroq_job *from) {
     if (!hq_job_add_extra(to, from->extra[i].name, from->extra[i].value)) return false;
   to->delay = from->delay;
   to->at = from->at;
+  to->expires = from->expires;
   to->urgent = from->urgent;
   return copy_text(to, &to->group, from->group) && copy_text(to, &to->instance, from->instance);
 }
@@ -519,6 +520,7 @@ heroq_status heroq_job_set_option(heroq_job *self, const char *name, const char 
   case HQ_OPT_TTL: return store_number(self, HQ_F_HQ_TTL, number, err);
   case HQ_OPT_DELAY: self->delay = number; return HEROQ_OK;
   case HQ_OPT_AT: self->at = number; return HEROQ_OK;
+  case HQ_OPT_EXPIRES: self->expires = number; return HEROQ_OK;
   case HQ_OPT_URGENT: self->urgent = number; return HEROQ_OK;
   case HQ_OPT_GROUP: return set_place(self, &self->group, name, value, err);
   case HQ_OPT_INSTANCE: return set_place(self, &self->instance, name, value, err);

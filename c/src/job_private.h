@@ -40,6 +40,7 @@ struct heroq_job {
   uint32_t extra_count, extra_cap;
   char status[28];   /* lower case, "" if none */
   int64_t delay, at; /* start options, not stored */
+  int64_t expires;   /* from when it is stored; 0: never */
   bool urgent;
   const char *group, *instance; /* where it is to be queued; NULL: the type's queue */
   int64_t attempt, token;       /* of a taken job */

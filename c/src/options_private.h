@@ -35,6 +35,8 @@
   X(RETRIES, "retries", INT, JOB, "0", 0, 1000000, "", "how often a failed run is tried again")                        \
   X(DELAY, "delay", DURATION, JOB, "0", 0, 315360000000, "", "start after this time")                                  \
   X(AT, "at", INT, JOB, "0", 0, 9007199254740991, "", "start at this Unix time in ms, 0 = now")                        \
+  X(EXPIRES, "expires", DURATION, JOB, "0", 0, 315360000000, "",                                                       \
+    "no run begins later than this after the job was stored, 0 = no such end")                                         \
   X(URGENT, "urgent", BOOL, JOB, "no", 0, 0, "", "goes before what waits")                                             \
   X(TTL, "ttl", DURATION, JOB, "24h", 1000, 315360000000, "", "how long the hash is kept after the end")               \
   X(GROUP, "group", TEXT, JOB, "", 0, 128, "", "group within the script type")                                         \

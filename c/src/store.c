@@ -27,6 +27,9 @@ heroq_status hq_store_check(const heroq_client *c, const heroq_job *job, bool st
   if (start && waits_for.n && !hq_slice_is(waits_for, "[]"))
     return hq_fail(err, HEROQ_E_UNSUPPORTED,
                    "job %s has prerequisites, which cannot be waited for: start it without them", heroq_job_id(job));
+  if (job->expires && (job->delay >= job->expires || (job->at && job->at - hq_wall_ms() >= job->expires)))
+    return hq_fail(err, HEROQ_E_OPTION, "job %s would never run: it expires after %lld ms, before it is due",
+                   heroq_job_id(job), (long long)job->expires);
   return HEROQ_OK;
 }
 

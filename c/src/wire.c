@@ -31,7 +31,8 @@ static bool is_private(const char *name) { return !strncmp(name, "hq_", 3); }
 static bool needs_queue(const heroq_job *job) { return job->group && hq_name_ok(hq_job_slice(job, HQ_F_SCRIPT_TYPE)); }
 
 uint32_t hq_wire_field_args(const heroq_job *job, hq_slice reply_to) {
-  uint32_t n = 4 + !!reply_to.p + needs_queue(job); /* status, createdAt, updatedAt, hq_ttl; hq_queue */
+  /* status, createdAt, updatedAt, hq_ttl; hq_queue */
+  uint32_t n = 4 + !!reply_to.p + !!job->expires + needs_queue(job);
   for (int f = 0; f < HQ_F_COUNT; f++) n += goes_along(f) && job->field[f].p;
   for (uint32_t i = 0; i < job->extra_count; i++) n += !is_private(job->extra[i].name);
   return 2 * n;
@@ -42,8 +43,10 @@ static void put(hq_batch *b, const char *name, hq_slice value) {
   hq_batch_slice(b, value);
 }
 
-void hq_wire_put_fields(hq_batch *b, const heroq_job *job, hq_slice reply_to, const char *now) {
-  hq_slice ttl = job->field[HQ_F_HQ_TTL], time = hq_slice_of(now);
+void hq_wire_put_fields(hq_batch *b, const heroq_job *job, hq_slice reply_to, int64_t now) {
+  char text[32];
+  hq_rfc3339(now, text);
+  hq_slice ttl = job->field[HQ_F_HQ_TTL], time = hq_slice_of(text);
   for (int f = 0; f < HQ_F_COUNT; f++)
     if (goes_along(f) && job->field[f].p) put(b, hq_field_name[f], job->field[f]);
   for (uint32_t i = 0; i < job->extra_count; i++)
@@ -53,6 +56,10 @@ void hq_wire_put_fields(hq_batch *b, const heroq_job *job, hq_slice reply_to, co
   put(b, hq_field_name[HQ_F_UPDATED_AT], time);
   put(b, hq_field_name[HQ_F_HQ_TTL], ttl.p ? ttl : hq_slice_of(HQ_DEFAULT_TTL));
   if (reply_to.p) put(b, hq_field_name[HQ_F_HQ_REPLY_TO], reply_to);
+  if (job->expires) {
+    hq_batch_text_arg(b, "hq_expires");
+    hq_batch_int(b, now + job->expires);
+  }
   if (!needs_queue(job)) return;
   hq_buf queue = {0};
   hq_key_queue(&queue, hq_job_slice(job, HQ_F_SCRIPT_TYPE).p, job->group, job->instance);
@@ -64,7 +71,7 @@ void hq_wire_put_fields(hq_batch *b, const heroq_job *job, hq_slice reply_to, co
 }
 
 void hq_wire_put_create(hq_batch *b, const heroq_job *job, hq_slice reply_to) {
-  char now[32], key[sizeof HQ_JOB_PREFIX + 256];
+  char key[sizeof HQ_JOB_PREFIX + 256];
   hq_slice id = job->field[HQ_F_JOB_ID];
   uint32_t args = hq_wire_field_args(job, reply_to);
   size_t prefix = sizeof HQ_JOB_PREFIX - 1;
@@ -81,8 +88,7 @@ void hq_wire_put_create(hq_batch *b, const heroq_job *job, hq_slice reply_to) {
     hq_batch_arg(b, "HSET", 4);
   }
   hq_batch_arg(b, key, prefix + id.n);
-  hq_rfc3339(hq_wall_ms(), now);
-  hq_wire_put_fields(b, job, reply_to, now);
+  hq_wire_put_fields(b, job, reply_to, hq_wall_ms());
 }
 
 /* ---- hash → job ---- */

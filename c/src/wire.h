@@ -7,8 +7,8 @@
 /* How many arguments hq_wire_put_fields appends. */
 uint32_t hq_wire_field_args(const heroq_job *job, hq_slice reply_to);
 /* Appends name and value of every field a new hash gets: those set, status=dispatched (waiting_for_prerequisites if it has
- * any), createdAt and updatedAt = now, hq_ttl, and hq_reply_to if reply_to is given. */
-void hq_wire_put_fields(hq_batch *b, const heroq_job *job, hq_slice reply_to, const char *now);
+ * any), createdAt and updatedAt = now (Unix ms), hq_ttl, hq_expires if it expires, hq_reply_to if reply_to is given. */
+void hq_wire_put_fields(hq_batch *b, const heroq_job *job, hq_slice reply_to, int64_t now);
 /* HSET hero:job:<id> …, or the guarded script CREATE when the id was given by the caller. */
 void hq_wire_put_create(hq_batch *b, const heroq_job *job, hq_slice reply_to);
 /* From HGETALL (pairs). `id` is the id in the key. E_NOT_FOUND if empty. Keeps unknown fields. Frozen. */

@@ -23,6 +23,23 @@ static void stopped_before_it_started_never_runs(void **state) {
   end_actor(a);
 }
 
+static void expired_never_runs(void **state) {
+  (void)state;
+  for (int canonical = 0; canonical < 2; canonical++) {
+    store("j1");
+    set("j1", "hq_expires", "1");
+    set("j1", "hq_reply_to", "hero:q:reply:j1");
+    push(Q, "j1");
+    heroq_actor *a = actor_of("osis", "delivery", canonical ? "canonical" : "reliable", NULL);
+    until_idle(a, size_of("hero:q:reply:j1") == 1 && nothing_held(Q), 2000);
+    assert_true(field_is("j1", "error", "expired"));
+    assert_true(field_is("j1", "hq_attempt", NULL));
+    end_actor(a);
+    assert_int_equal(size_of(H ":dead"), 0);
+    test_redis_int(server, "DEL", "hero:job:j1", "hero:q:reply:j1", NULL);
+  }
+}
+
 static void running_job_hears_that_it_should_stop(void **state) {
   (void)state;
   heroq_actor *a = actor_of("osis", "retries", "3", NULL);
@@ -243,6 +260,7 @@ static void canonical_job_is_stopped_by_the_ctl_list(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       ACTOR_TEST(stopped_before_it_started_never_runs),
+      ACTOR_TEST(expired_never_runs),
       ACTOR_TEST(running_job_hears_that_it_should_stop),
       ACTOR_TEST(result_of_a_job_that_did_not_stop_counts),
       ACTOR_TEST(stop_is_not_undone_by_a_release),

@@ -221,6 +221,20 @@ static void delay_and_urgent_decide_where_it_goes(void **state) {
   heroq_job_free(later);
 }
 
+static void expires_before_it_is_due_is_refused(void **state) {
+  (void)state;
+  static const char *const due[][2] = {{"delay", "10s"}, {"at", "9007199254740991"}};
+  for (size_t i = 0; i < sizeof due / sizeof *due; i++) {
+    heroq_job *job = new_job("1");
+    assert_ok(heroq_job_set_option(job, due[i][0], due[i][1], &err), &err);
+    assert_ok(heroq_job_set_option(job, "expires", "10s", &err), &err);
+    assert_status(HEROQ_E_OPTION, heroq_supervisor_submit(sup, job, NULL, &err), &err);
+    test_assert_text(&err, "would never run: it expires after 10000 ms, before it is due");
+    heroq_job_free(job);
+  }
+  assert_int_equal(test_redis_int(server, "DBSIZE", NULL), 0);
+}
+
 static void submit_refuses_before_anything_is_sent(void **state) {
   (void)state;
   heroq_client *small;
@@ -649,6 +663,7 @@ int main(void) {
       T(a_repeat_with_the_same_handle_is_safe),
       T(a_given_id_is_guarded),
       T(delay_and_urgent_decide_where_it_goes),
+      T(expires_before_it_is_due_is_refused),
       T(submit_refuses_before_anything_is_sent),
       T(the_servers_refusals_have_their_codes),
       T(many_are_submitted_in_order),

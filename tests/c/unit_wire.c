@@ -3,6 +3,7 @@
 
 #include <heroq/actor.h>
 
+#include "clock.h"
 #include "delivery.h"
 #include "scripts.h"
 #include "wire.h"
@@ -77,10 +78,31 @@ static void a_new_job_is_one_hset(void **state) {
   assert_int_equal(24, field(&b, 2, "createdAt").n);
   assert_memory_equal(field(&b, 2, "createdAt").p, field(&b, 2, "updatedAt").p, 24);
   assert_null(field(&b, 2, "hq_reply_to").p);
+  assert_null(field(&b, 2, "hq_expires").p);
   assert_null(field(&b, 2, "group").p);
   assert_null(field(&b, 2, "output").p);
   assert_null(argument(&b, (long)hq_wire_field_args(job, HQ_SLICE_NONE) + 2).p);
   hq_batch_free(&b);
+  heroq_job_free(job);
+}
+
+static void it_expires_so_long_after_it_is_stored(void **state) {
+  (void)state;
+  hq_batch b;
+  int64_t at, before = hq_wall_ms();
+  heroq_job *job = new_job(), *copy;
+  hq_batch_init(&b);
+  assert_ok(heroq_job_set_option(job, "expires", "10s", NULL), NULL);
+  assert_ok(heroq_job_copy(job, &copy, NULL), NULL);
+  hq_wire_put_create(&b, job, HQ_SLICE_NONE);
+  assert_true(hq_slice_to_int64(field(&b, 2, "hq_expires"), &at));
+  assert_in_range(at, before + 10000, hq_wall_ms() + 10000);
+  assert_null(argument(&b, (long)hq_wire_field_args(job, HQ_SLICE_NONE) + 2).p);
+  hq_batch_reset(&b);
+  hq_wire_put_create(&b, copy, HQ_SLICE_NONE);
+  assert_non_null(field(&b, 4, "hq_expires").p);
+  hq_batch_free(&b);
+  heroq_job_free(copy);
   heroq_job_free(job);
 }
 
@@ -313,6 +335,7 @@ static void claims_are_read_in_their_order(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_new_job_is_one_hset),
+      cmocka_unit_test(it_expires_so_long_after_it_is_stored),
       cmocka_unit_test(a_given_id_is_guarded),
       cmocka_unit_test(nothing_of_an_earlier_run_is_written),
       cmocka_unit_test(a_hash_becomes_a_job),

@@ -262,15 +262,23 @@ class Actor(Client):
         if self.world.mode != "killnotholder" and answer[0] != ELSEWHERE:
             self.follow(queue, id, token, answer)
 
+    def has_expired(self, id: str, token: str) -> bool:
+        """Whether a run that this token has not begun yet must not begin."""
+        expires, held = self.sure("HMGET", hash_of(id), "hq_expires", "hq_token")
+        return bool(expires) and held != token and time.time() * 1000 > int(expires)
+
     def process(self, token: str) -> None:
         world = self.world
         if token not in self.known:
             return
         queue, id = self.known[token]
+        too_late = id in world.expires and self.has_expired(id, token)
         answer = self.claim("claim", queue, id, token)
         if answer[0] <= 0:
             self.follow(queue, id, token, answer)
             return
+        if too_late and self.sure("HEXISTS", hash_of(id), "hq_expires"):  # else it was requeued meanwhile
+            world.violation("run after it expired", id)
         if self.recoveries[token] > MAX_RECOVERIES:
             world.violation("run beyond max recoveries", id)
         if self.recoveries[token] >= 2 and len(self.known) > 1 and not self.adopted:

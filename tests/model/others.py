@@ -25,7 +25,11 @@ def producer(world: World) -> None:
     late: list[tuple[float, str]] = []
 
     def store(id: str) -> None:
-        link("HSET", hash_of(id), "status", "dispatched", "script", 0, "hq_ttl", 3_600_000)
+        expires = []
+        if random.random() < 0.08:
+            world.expires.add(id)
+            expires = ["hq_expires", int(time.time() * 1000 + random.uniform(0, 400))]
+        link("HSET", hash_of(id), "status", "dispatched", "script", 0, "hq_ttl", 3_600_000, *expires)
 
     while not world.drain or late:
         if not world.drain:

@@ -292,7 +292,21 @@ def killed_by_its_holder(s: Stage) -> None:
     s.expect(s.status() == "error" and s.link("ZCARD", key(Q1, "dead")), "a holder cannot give its own job up")
 
 
+def expired(s: Stage) -> None:
+    """Its first holder died; its time was over before the next one came."""
+    a, b = s.new(Q1)
+    s.world.expires.add(P)
+    s.taken(a, Q1)
+    s.link("HSET", H, "hq_expires", 1)
+    s.later(2 * LEASE)
+    a.reap(Q1)
+    s.take(b, Q1)
+    s.process(b)
+    s.expect(s.status() == "error" and not s.held(Q1), "a job whose time was over was not ended")
+
+
 ALL = (
+    expired,
     undone_take,
     undone_take_after_claim,
     requeue_while_held,
@@ -319,3 +333,4 @@ def run(world: World) -> None:
     stage.link("FLUSHDB")
     world.kinds.clear()
     world.results.clear()
+    world.expires.clear()

@@ -62,6 +62,7 @@ PATCHES: dict[str, tuple[str, ...]] = {
         "",
     ),
     "keepoutput": ("claim", "call('HDEL', KEYS[1], 'output', 'error')", "call('HDEL', KEYS[1], 'hq_')"),
+    "expiredruns": ("claim", "if expired then", "if false then"),
     "nofailed": ("claim", "failed == tok or ", ""),
     "replyattempt": ("settle", "requeued or output", "output or call('HEXISTS', KEYS[1], 'hq_attempt') == 1"),
 }
@@ -135,6 +136,7 @@ class World:
         # ---- the ledger ----
         self.jobs = 0
         self.kinds: dict[str, str] = {}  # job → ok, poison, final, late, never
+        self.expires: set[str] = set()  # jobs whose run must begin soon
         self.dead_for = {
             "poison": "lost",
             "final": "failed",

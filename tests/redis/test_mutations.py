@@ -48,6 +48,13 @@ RULES = {
     "CLAIM: superseded at all": ("claim", SUPERSEDED, ""),
     "CLAIM: elsewhere at all": ("claim", ELSEWHERE, ""),
     "CLAIM: terminal at all": ("claim", "if term then\nlocal reply_to, dead", "if false then\nlocal reply_to, dead"),
+    "CLAIM: what expired does not run": ("claim", "if expired then", "if false then"),
+    "CLAIM: a job that nobody had yet may have expired": (
+        "claim",
+        "or held or attempt or expires",
+        "or held or attempt",
+    ),
+    "START: what expired does not run": ("start", "expired and 'expired'", "false"),
     "CLAIM: the old output goes": ("claim", "call('HDEL', KEYS[1], 'output', 'error')", "call('HDEL', KEYS[1], 'hq_')"),
     "an acknowledged stop is not undone": ("unclaim", "if not term and st ~= 'stopping' then", "if not term then"),
     "DONE removes what a late BURY left": ("done", "call('ZREM', dead, unpack(mine))", "call('PERSIST', dead)"),

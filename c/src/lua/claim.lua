@@ -2,12 +2,12 @@
 -- KEYS job
 -- ARGV token, queue, over (token of another queue that the caller found to hold nothing any more, '' none)
 -- Returns {attempt, {fields}}; {-1} missing; {-2, reply_to, payload, reason} terminal; {-3, seq} superseded;
---         {-4, reply_to, payload} it was to be stopped and has been ended; {-5, queue, token} runs through another
+--         {-4, reply_to, payload} it was to be stopped, or expired, and has been ended; {-5, queue, token} runs through another
 --         queue.
 -- Repeat: the token stands there, the same answer.
 -- @include read
 local n, count = 1, '1'
-if status ~= 'dispatched' or held or attempt then -- else nobody of ours had it yet
+if status ~= 'dispatched' or held or attempt or expires then -- else nobody of ours had it yet
   -- @include guard
   n = num(attempt) + 1
   count = whole(n)

@@ -13,6 +13,6 @@ if not term and (st ~= 'dispatched' or held) then return {0} end
 local r = redis.pcall('HSET', KEYS[1], 'status', 'dispatched', 'hq_requeued', 1)
 if type(r) == 'table' then return r end
 call('HDEL', KEYS[1], 'output', 'error', 'hq_token', 'hq_retries', 'hq_failed', 'hq_failres', 'hq_last_error',
-  'hq_reply_to', 'hq_dead', 'hq_progress', 'hq_noted')
+  'hq_reply_to', 'hq_dead', 'hq_progress', 'hq_noted', 'hq_expires')
 call('PERSIST', KEYS[1])
 return {1, queue or '', script_type or ''}

@@ -23,3 +23,7 @@ if held == tok and not ARGV[4] then return {num(attempt), v} end
 if failed == tok or held and queue == q and seqof(held) > seqof(tok) then return {-3, held and seqof(held) or 0} end
 if held and queue ~= q and st == 'started' and held ~= ARGV[3] then return {-5, queue or '', held} end
 if st == 'stopping' then return {-4, give_up('cancelled'), 'cancelled'} end
+if not ARGV[4] then -- else KILL, whose end is another
+  -- @include expired
+  if expired then return {-4, give_up('expired'), 'expired'} end
+end
