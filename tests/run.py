@@ -57,7 +57,7 @@ TIERS = {
     "cross": Tier("every language with every other (smoke)", ("cross",)),
     "install": Tier("the examples against the installed library", ("install",), sanitized=False),
     "abi": Tier("exported symbols, headers, SWIG in eight languages", ("abi",), sanitized=False),
-    "python": Tier("the Python package", ("python",), both=True),
+    "python": Tier("the Python package", ("python",), both=True, workers=3),
     "guard": Tier("instructions of the hot paths against committed figures", ("guard",), sanitized=False),
     "bench": Tier("heroq and its peers side by side; by name only", ("bench",), sanitized=False, default=False),
     "scale": Tier("what a job costs as the work grows; by name only", ("scale",), sanitized=False, default=False),
