@@ -93,6 +93,7 @@ void hq_actor_key(hq_buf *out, const hq_qkeys *q, hq_slice actor);      /* appen
 void hq_put_register(hq_batch *b, hq_slice queue_key, int64_t wall_ms); /* ZADD {heroq}:queues */
 
 /* ---- job slot ---- */
+void hq_put_place(hq_batch *b, const char *job_key, const char *queue); /* PLACE: notes where it is to be queued; 1, 0 */
 /* What a claim reads, in this order; absent ones are nil. */
 #define HQ_CLAIM_FIELDS "script", "timeout", "retries", "callerId", "contextId", "env_vars", "hq_headers"
 #define HQ_CLAIM_FIELD_COUNT 7

@@ -95,6 +95,11 @@ bool hq_get_ended(const hq_reply *r, hq_ended *out) {
 
 /* ---- what others do to a job ---- */
 
+void hq_put_place(hq_batch *b, const char *job_key, const char *queue) {
+  begin(b, HQ_SCRIPT_PLACE, job_key, 1);
+  hq_batch_text_arg(b, queue);
+}
+
 void hq_put_cancel(hq_batch *b, const char *job_key) { begin(b, HQ_SCRIPT_CANCEL, job_key, 0); }
 
 bool hq_get_cancel(const hq_reply *r, hq_cancel *out) {

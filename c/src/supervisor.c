@@ -1,4 +1,4 @@
-/* The supervisor: its life, creating and starting one job, reading one job. */
+/* The supervisor: its life, creating and submitting one job, reading one job. */
 #include "supervisor_private.h"
 
 #include <stdlib.h>
@@ -88,7 +88,7 @@ heroq_status hq_supervisor_enter_id(const heroq_supervisor *s, const char *job_i
   return hq_fail_nomem(err);
 }
 
-/* ---- create and start ---- */
+/* ---- create and submit ---- */
 
 heroq_status heroq_supervisor_create_job(heroq_supervisor *self, heroq_job *job, heroq_call *call, heroq_error *err) {
   heroq_status status = hq_supervisor_enter(self, err);
@@ -109,81 +109,6 @@ heroq_status heroq_supervisor_submit(heroq_supervisor *self, heroq_job *job, her
   status = hq_submit_run(&submit, conn, &b, HQ_NEVER, call, err);
   hq_pool_give(self->client, conn);
   hq_batch_free(&b);
-  return status ? status : hq_ok(err);
-}
-
-/* What the stored job says about its start. */
-static heroq_status may_start(const hq_reply *fields, const char *key, const char **script_type, heroq_error *err) {
-  hq_slice status = hq_reply_str(hq_reply_at(fields, 0)), waits_for = hq_reply_str(hq_reply_at(fields, 3));
-  hq_slice type = hq_reply_str(hq_reply_at(fields, 2));
-  if (!status.p && !hq_reply_str(hq_reply_at(fields, 1)).p)
-    return hq_fail(err, HEROQ_E_NOT_FOUND, "%s is not there: store the job before it is started", key);
-  if (hq_state_terminal(hq_state_parse(status)))
-    return hq_fail(err, HEROQ_E_STATE, "%s has ended (%.*s): requeue it to run it again", key, (int)status.n, status.p);
-  if (waits_for.n && !hq_slice_is(waits_for, "[]"))
-    return hq_fail(err, HEROQ_E_UNSUPPORTED, "%s has prerequisites, which cannot be waited for: start it without them",
-                   key);
-  if (!*script_type) *script_type = type.p;
-  if (!*script_type) return hq_fail(err, HEROQ_E_INVALID, "%s names no script_type: give one", key);
-  return HEROQ_OK;
-}
-
-heroq_status hq_supervisor_check_place(const char *script_type, const heroq_options *o, heroq_error *err) {
-  heroq_bytes *key = NULL;
-  heroq_status status = heroq_key_actor_queue(script_type ? script_type : "any", hq_option_text(o, HQ_OPT_GROUP),
-                                              hq_option_text(o, HQ_OPT_INSTANCE), &key, err);
-  heroq_bytes_free(key);
-  return status;
-}
-
-/* The queue of a type and of the options' group and instance. */
-static heroq_status start_in_queue(const char *script_type, const heroq_options *o, hq_start *s, heroq_error *err) {
-  heroq_bytes *key = NULL;
-  heroq_status status = heroq_key_actor_queue(script_type, hq_option_text(o, HQ_OPT_GROUP),
-                                              hq_option_text(o, HQ_OPT_INSTANCE), &key, err);
-  if (status) return status;
-  *s = (hq_start){.delay = hq_option_int(o, HQ_OPT_DELAY),
-                  .at = hq_option_int(o, HQ_OPT_AT),
-                  .urgent = hq_option_int(o, HQ_OPT_URGENT) != 0};
-  if (!hq_qkeys_init(&s->queue, heroq_bytes_data(key))) status = hq_fail_nomem(err);
-  heroq_bytes_free(key);
-  return status;
-}
-
-static heroq_status push_one(heroq_supervisor *self, const char *job_id, const char *script_type,
-                             const heroq_options *options, hq_batch *b, heroq_call *call, heroq_error *err) {
-  hq_start s;
-  hq_slice id = hq_slice_of(job_id);
-  heroq_status status = start_in_queue(script_type, options, &s, err);
-  if (status) return status;
-  s.durable = hq_durable(self->client);
-  hq_batch_reset(b);
-  hq_start_put(self->client, b, &s, &id, 1);
-  status = hq_client_exchange(self->client, b, HQ_NEVER, call, err);
-  if (status == HEROQ_OK) status = hq_start_answer(self->client, b, 0, &s, err);
-  hq_start_free(&s);
-  return status;
-}
-
-heroq_status heroq_supervisor_start_job(heroq_supervisor *self, const char *job_id, const char *script_type,
-                                        const heroq_options *options, heroq_call *call, heroq_error *err) {
-  static const int allowed[] = {HQ_OPT_GROUP, HQ_OPT_INSTANCE, HQ_OPT_DELAY, HQ_OPT_AT, HQ_OPT_URGENT, -1};
-  hq_buf key = {0};
-  heroq_status status = hq_options_only(options, "start_job", allowed, err);
-  if (status == HEROQ_OK) status = hq_supervisor_check_place(script_type, options, err);
-  if (status == HEROQ_OK) status = hq_supervisor_enter_id(self, job_id, &key, err);
-  if (status) return status;
-  hq_batch b;
-  hq_batch_init(&b);
-  hq_batch_words(&b, "HMGET", hq_buf_cstr(&key), "status", "script", "script_type", "prerequisites", NULL);
-  status = hq_ask(self->client, &b, hq_buf_cstr(&key), call, err);
-  if (status == HEROQ_OK) status = may_start(hq_batch_reply(&b, 0), hq_buf_cstr(&key), &script_type, err);
-  char *type = status == HEROQ_OK ? hq_strdup(script_type) : NULL; /* the reply goes with the next exchange */
-  if (status == HEROQ_OK && !type) status = hq_fail_nomem(err);
-  if (status == HEROQ_OK) status = push_one(self, job_id, type, options, &b, call, err);
-  free(type);
-  hq_batch_free(&b);
-  hq_buf_free(&key);
   return status ? status : hq_ok(err);
 }
 

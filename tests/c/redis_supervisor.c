@@ -102,6 +102,11 @@ static void start_knows_group_instance_and_time(void **state) {
   assert_ok(heroq_options_set(o, "group", "g1", &err), &err);
   assert_ok(heroq_supervisor_start_job(sup, id, NULL, o, NULL, &err), &err);
   assert_int_equal(llen(Q ":group:g1"), 1);
+  assert_ok(heroq_supervisor_stop_job(sup, id, NULL, NULL, &err), &err);
+  assert_ok(heroq_supervisor_requeue_job(sup, id, NULL, NULL, &err), &err);
+  assert_int_equal(llen(Q ":group:g1"), 2);
+  assert_ok(heroq_supervisor_start_job(sup, id, NULL, NULL, NULL, &err), &err);
+  assert_int_equal(llen(Q ":group:g1"), 3);
   assert_ok(heroq_options_set(o, "instance", "i1", &err), &err);
   assert_ok(heroq_options_set(o, "delay", "1h", &err), &err);
   assert_ok(heroq_supervisor_start_job(sup, id, NULL, o, NULL, &err), &err);

@@ -136,6 +136,7 @@ static heroq_job *make_with(const char *id, const char *script, const char *opti
 }
 
 static void call(heroq_client *client, const char *operation, const char *id, const char *script) {
+  static const char *const in_group[] = {"group", "g", NULL};
   heroq_supervisor *s;
   check(heroq_supervisor_open(client, NULL, &s, &err));
   if (!strcmp(operation, "submit") || !strcmp(operation, "intents") || !strcmp(operation, "durable"))
@@ -148,6 +149,8 @@ static void call(heroq_client *client, const char *operation, const char *id, co
     check(heroq_supervisor_create_job(s, make(id, script), NULL, &err));
   else if (!strcmp(operation, "start"))
     check(heroq_supervisor_start_job(s, id, NULL, NULL, NULL, &err));
+  else if (!strcmp(operation, "start-in-group"))
+    check(heroq_supervisor_start_job(s, id, NULL, options_of(in_group), NULL, &err));
   else if (!strcmp(operation, "stop"))
     check(heroq_supervisor_stop_job(s, id, NULL, NULL, &err));
   else if (!strcmp(operation, "requeue"))

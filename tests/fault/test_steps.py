@@ -339,6 +339,17 @@ def test_2_start(server: Server, lives: list[Life], command: str) -> None:
     assert field(server, "a", "hq_attempt") == b"1"
 
 
+@pytest.mark.parametrize("command", ["place"])
+def test_2_start_elsewhere(server: Server, lives: list[Life], command: str) -> None:
+    """Started in a group, which the hash did not know."""
+    assert "ok" in Life(server, "create", "a", "ok").ended()
+    Life(server, "start-in-group", "a", dies=f"{command}:1").died()
+    assert field(server, "a", "hq_queue") == f"{Q}:group:g".encode()
+    assert server.command("LLEN", f"{Q}:group:g") == 0
+    assert "ok" in Life(server, "start", "a").ended()
+    assert server.command("LRANGE", f"{Q}:group:g", 0, -1) == [b"a"]
+
+
 @pytest.mark.parametrize("where", ["queued", "delayed"])
 @pytest.mark.parametrize("command", ["cancel", "reply", "stop"])
 def test_2_stop(server: Server, lives: list[Life], command: str, where: str) -> None:

@@ -58,6 +58,11 @@ RULES = {
     "CLAIM: the old output goes": ("claim", "call('HDEL', KEYS[1], 'output', 'error')", "call('HDEL', KEYS[1], 'hq_')"),
     "an acknowledged stop is not undone": ("unclaim", "if not term and st ~= 'stopping' then", "if not term then"),
     "DONE removes what a late BURY left": ("done", "call('ZREM', dead, unpack(mine))", "call('PERSIST', dead)"),
+    "PLACE: what has begun keeps its queue": (
+        "place",
+        "if not script or held or term or st == 'started' or st == 'stopping' then",
+        "if not script then",
+    ),
     "PUSH takes the note away": ("push", "call('ZREM', intents, unpack(ARGV, from, to))", ""),
 }
 

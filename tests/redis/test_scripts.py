@@ -898,6 +898,15 @@ CASES = [
     Case("requeue", "a foreign actor has it", job(status="started"), [], [0]),
     Case("requeue", "a tombstone", {"job": {"status": "error", "error": "deleted"}}, [], [-1]),
     Case("requeue", "unknown", {}, [], [-1]),
+    # ---- place ----
+    Case("place", "a new job", job(), ["g"], 1, job(hq_queue="g"), oom="refused"),
+    Case("place", "another queue", job(hq_queue=Q), ["g"], 1, job(hq_queue="g"), oom="refused"),
+    Case("place", "running", RAN, ["g"], 0),
+    Case("place", "a foreign actor has it", job(status="Started"), ["g"], 0),
+    Case("place", "asked to stop", job(status="stopping"), ["g"], 0),
+    Case("place", "ended", job(status="Error"), ["g"], 0),
+    Case("place", "a tombstone", {"job": {"status": "error", "error": "deleted"}}, ["g"], 0),
+    Case("place", "unknown", {}, ["g"], 0),
     # ---- await, settle ----
     Case("await", "unknown", {}, ["r"], None),
     Case(

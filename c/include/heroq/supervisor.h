@@ -19,7 +19,8 @@ HEROQ_API void heroq_supervisor_free(heroq_supervisor *self);
 HEROQ_API heroq_status heroq_supervisor_create_job(heroq_supervisor *self, heroq_job *job, heroq_call *call,
                                                    heroq_error *err);
 /** Starts a stored job: LPUSH of its id onto its queue. The guide's start_job and start_job_using_connection.
- *  `script_type` NULL: read from the hash. `options`: group, instance, delay, at, urgent (NULL allowed). */
+ *  `script_type` and group NULL: the queue that the hash names. `options`: group, instance, delay, at, urgent (NULL
+ *  allowed). */
 HEROQ_API heroq_status heroq_supervisor_start_job(heroq_supervisor *self, const char *job_id, const char *script_type,
                                                   const heroq_options *options, heroq_call *call, heroq_error *err);
 /** create_job and start_job in one round trip. */
