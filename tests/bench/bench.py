@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-import resource
 import shutil
 import signal
 import statistics
@@ -31,6 +29,7 @@ import peers  # noqa: E402
 import processes  # noqa: E402
 import report  # noqa: E402
 from peers import ROOT, Peer  # noqa: E402
+from setting import Setting  # noqa: E402
 from support.server import Server  # noqa: E402
 
 PATIENCE = 60.0  # seconds for a first job, and for all beyond what the trial foretells
@@ -242,22 +241,6 @@ def medians(rounds: Sequence[dict[str, Figures]]) -> dict[str, Figures]:
     }
 
 
-class Foreign:
-    """How many cores others used on average: not this program, what it started, or the server."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._start, self._at = self._others(), time.perf_counter()
-
-    def _others(self) -> float:
-        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        own = sum(one.ru_utime + one.ru_stime for one in used) + processes.cpu_seconds([self._server.pid])
-        return processes.machine_busy() - own
-
-    def cores(self) -> float:
-        return max(0.0, (self._others() - self._start) / (time.perf_counter() - self._at))
-
-
 def measure(bench: Bench, wanted: Sequence[Peer], results: dict[str, Any]) -> None:
     """Fills in results: what is missing or fails is a row with its reason."""
     started = time.perf_counter()
@@ -302,19 +285,6 @@ def measure(bench: Bench, wanted: Sequence[Peer], results: dict[str, Any]) -> No
             row["median"] = medians(row["rounds"])
 
 
-def commit() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip()
-
-
-def machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return {"cpu": model or platform.machine(), "cores": os.cpu_count(), "kernel": platform.release()}
-
-
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", default="", help="names, separated by commas; default: all")
@@ -330,31 +300,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     size = QUICK if arguments.quick else FULL
     if arguments.rounds:
         size = Size(**{**vars(size), "rounds": arguments.rounds})
-    started = time.perf_counter()
     with (
         tempfile.TemporaryDirectory(prefix="heroq-bench-", dir="/dev/shm") as folder,
         Server(arguments.server) as server,
     ):
-        foreign = Foreign(server)
-        info = str(server.cli("INFO", "server"))
-        version = next(
-            line.partition(":")[2].strip() for line in info.splitlines() if line.startswith(f"{server.kind}_version:")
-        )
-        results: dict[str, Any] = {
-            "date": time.strftime("%Y-%m-%d %H:%M:%S"),
-            "commit": commit(),
-            "server": f"{server.kind} {version}",
-            "machine": machine(),
-            "versions": peers.tool_versions(),
-            "size": vars(size),
-            "load": [round(os.getloadavg()[0], 2)],
-        }
+        setting = Setting(server, size)
+        results = setting.head
         measure(Bench(server, size, Path(folder)), wanted, results)
         server.command("FLUSHALL")
         results["limit"] = limit.measure(server, size.rounds, quick=arguments.quick)
-        results["foreign_cores"] = round(foreign.cores(), 2)
-    results["load"].append(round(os.getloadavg()[0], 2))
-    results["seconds"] = round(time.perf_counter() - started)
+        setting.end()
     return results
 
 

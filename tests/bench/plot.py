@@ -8,10 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+import figure
 
 OURS, THEIRS, SERVER = "#c8102e", "#6b7a8f", "#c9ced6"
 Row = dict[str, Any]
@@ -72,8 +69,7 @@ def cpu(axes: Any, rows: dict[str, Row]) -> None:
 def main() -> None:
     results = json.loads(Path(sys.argv[1]).read_text())
     rows = {name: row for name, row in results["peers"].items() if "median" in row}
-    figure, grid = plt.subplots(2, 4, figsize=(22, 1.6 + 0.5 * max(6, len(rows))), layout="constrained")
-    places = list(grid.flat)
+    drawing, places = figure.panels(2, 4, 22, 1.6 + 0.5 * max(6, len(rows)))
     for axes, (title, read, logarithmic) in zip(places, PANELS, strict=False):
         figures = {name: number for name, row in rows.items() if (number := read(row)) is not None}
         bars(axes, title, figures, logarithmic)
@@ -81,14 +77,7 @@ def main() -> None:
     places[0].axvline(limit, color=OURS, linestyle=":", linewidth=1)
     places[0].annotate("redis-benchmark", (limit, 0), rotation=90, fontsize=7, ha="right", color=OURS)
     cpu(places[-1], rows)
-    for axes in places:
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"{results['date']}, {results['server']}, {results['machine']['cpu']}", fontsize=11)
-    files = [Path(sys.argv[2]) / f"results.{kind}" for kind in ("png", "svg")]
-    for file in files:
-        figure.savefig(file, dpi=110)
-    print(f"plots: {', '.join(map(str, files))}")
+    figure.save(drawing, places, results, Path(sys.argv[2]), "results")
 
 
 if __name__ == "__main__":

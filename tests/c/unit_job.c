@@ -466,11 +466,6 @@ static int load(void **state) {
   return 0;
 }
 
-static int unload(void **state) {
-  cJSON_Delete(*state);
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(json_comes_back),
@@ -489,5 +484,5 @@ int main(void) {
       cmocka_unit_test(headers_are_read_by_many_threads),
       cmocka_unit_test(states_are_as_in_the_vectors),
   };
-  return cmocka_run_group_tests(tests, load, unload);
+  return cmocka_run_group_tests(tests, load, vectors_free);
 }

@@ -275,11 +275,6 @@ static int load(void **state) {
   return 0;
 }
 
-static int unload(void **state) {
-  cJSON_Delete(*state);
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(utf8_is_strict),
@@ -295,5 +290,5 @@ int main(void) {
       cmocka_unit_test(lists_hold_an_id_once),
       cmocka_unit_test(shapes_become_records),
   };
-  return cmocka_run_group_tests(tests, load, unload);
+  return cmocka_run_group_tests(tests, load, vectors_free);
 }

@@ -148,11 +148,6 @@ static int load(void **state) {
   return 0;
 }
 
-static int unload(void **state) {
-  cJSON_Delete(*state);
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(keys_are_built),
@@ -164,5 +159,5 @@ int main(void) {
       cmocka_unit_test(no_name_breaks_a_hash_tag),
       cmocka_unit_test(null_out_is_an_error),
   };
-  return cmocka_run_group_tests(tests, load, unload);
+  return cmocka_run_group_tests(tests, load, vectors_free);
 }

@@ -15,6 +15,12 @@ static inline cJSON *vectors_load(const char *file) {
   return root;
 }
 
+/* The end of a group whose state is what vectors_load gave. */
+static inline int vectors_free(void **state) {
+  cJSON_Delete(*state);
+  return 0;
+}
+
 /* The cases of a part of the file; there must be some. */
 static inline const cJSON *vectors_cases(const cJSON *root, const char *part) {
   const cJSON *cases = cJSON_GetObjectItemCaseSensitive(root, part);

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+import figure
 
 COLOURS = ("#c8102e", "#6b7a8f", "#2a9d8f", "#e9a23b")
 #: part, what x is, what y is, the lines and their names; a figure of one job or of all, as scale.md has it
@@ -32,10 +30,10 @@ def lines(axes: Any, panel: tuple[str, str, str, dict[str, str]], part: dict[str
     _, x_is, y_is, names = panel
     points = part["median"]
     xs = [int(point) for point in points]
-    for colour, (figure, label) in zip(COLOURS, names.items(), strict=False):
-        axes.plot(xs, [points[point][figure] for point in points], "o-", color=colour, label=label)
+    for colour, (name, label) in zip(COLOURS, names.items(), strict=False):
+        axes.plot(xs, [points[point][name] for point in points], "o-", color=colour, label=label)
         for one in part["rounds"]:
-            axes.plot(xs, [one[point][figure] for point in points], ".", color=colour, alpha=0.4, markersize=4)
+            axes.plot(xs, [one[point][name] for point in points], ".", color=colour, alpha=0.4, markersize=4)
     if x_is != "% of capacity":
         axes.set_xscale("log", base=2 if x_is == "threads" else 10)
     # Costs begin at zero, so that a bend looks as large as it is; what goes over decades is shown by decades.
@@ -63,8 +61,7 @@ def hop(axes: Any, part: dict[str, Any]) -> None:
 
 def main() -> None:
     results = json.loads(Path(sys.argv[1]).read_text())
-    figure, grid = plt.subplots(2, 5, figsize=(24, 8.5), layout="constrained")
-    places = list(grid.flat)
+    drawing, places = figure.panels(2, 5, 24, 8.5)
     for axes, panel in zip(places, PANELS, strict=False):
         if panel[0] in results["parts"]:
             lines(axes, panel, results["parts"][panel[0]])
@@ -74,14 +71,7 @@ def main() -> None:
         hop(places[-1], results["parts"]["hop"])
     else:
         places[-1].set_axis_off()
-    for axes in places:
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"{results['date']}, {results['server']}, {results['machine']['cpu']}", fontsize=11)
-    files = [Path(sys.argv[2]) / f"scale.{kind}" for kind in ("png", "svg")]
-    for file in files:
-        figure.savefig(file, dpi=110)
-    print(f"plots: {', '.join(map(str, files))}")
+    figure.save(drawing, places, results, Path(sys.argv[2]), "scale")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "bench"), str(HERE)]
 import curves  # noqa: E402
-import peers  # noqa: E402
 import processes  # noqa: E402
-from bench import Foreign, commit, machine, say  # noqa: E402
+from bench import say  # noqa: E402
+from setting import Setting  # noqa: E402
 from support.server import Server, wait_until  # noqa: E402
 
 ROOT = HERE.parents[1]
@@ -189,21 +188,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     size = QUICK if arguments.quick else FULL
     count = arguments.rounds or size.rounds
-    started = time.perf_counter()
     with Server(arguments.server, ["--enable-debug-command", "local"]) as server:
-        foreign = Foreign(server)
-        info = server.cli("INFO", "server").splitlines()
-        version = next(line.partition(":")[2].strip() for line in info if line.startswith(f"{server.kind}_version:"))
-        results: dict[str, Any] = {
-            "date": time.strftime("%Y-%m-%d %H:%M:%S"),
-            "commit": commit(),
-            "server": f"{server.kind} {version}",
-            "machine": machine(),
-            "versions": peers.tool_versions(),
-            "size": vars(size),
-            "rounds": count,
-            "load": [round(os.getloadavg()[0], 2)],
-        }
+        setting = Setting(server, size)
+        results = setting.head
+        results["rounds"] = count
         program = Program(server)
         rounds: dict[str, list[Points]] = {part: [] for part in arguments.parts}
         for number in range(1, count + 1):
@@ -212,9 +200,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                 server.restart()  # or a million jobs of another part are still being cleared away
                 taken.append(PARTS[part](program, size))
         results["parts"] = {part: {"rounds": taken, "median": medians(taken)} for part, taken in rounds.items()}
-        results["foreign_cores"] = round(foreign.cores(), 2)
-    results["load"].append(round(os.getloadavg()[0], 2))
-    results["seconds"] = round(time.perf_counter() - started)
+        setting.end()
     return results
 
 
