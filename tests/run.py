@@ -47,7 +47,7 @@ TIERS = {
     "redis": Tier(
         "C and the Lua scripts against a private server", ("redis", "model"), ctest=True, both=True, workers=3
     ),
-    "guide": Tier("the guide's lines, with redis-cli and foreign programs", ("guide",), both=True),
+    "guide": Tier("the guide's lines, with redis-cli and foreign programs", ("guide",), both=True, workers=3),
     "fault": Tier(
         "crashes, lost connections, restarts (smoke; by name: 10,000 jobs, 1,000 kills)",
         ("fault",),
@@ -151,7 +151,7 @@ class Run:
 
     def ctest(self, tier: str, kind: str) -> None:
         environment = {"HEROQ_TEST_SERVER": self.server_program(kind)} if TIERS[tier].both else {}
-        argv: list[str | Path] = ["ctest", "--test-dir", self.build, "-L", f"^{tier}$", "-j2", "--output-on-failure"]
+        argv: list[str | Path] = ["ctest", "--test-dir", self.build, "-L", f"^{tier}$", "-j4", "--output-on-failure"]
         argv += ["--no-tests=error", "--output-junit", "{report}"]
         self.step(f"{tier} {kind} C" if TIERS[tier].both else tier, argv, environment)
 
