@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building, testing and the demo need, if it is missing, and nothing twice.
 #
-#   scripts/setup.sh build            compiler, CMake, hiredis, cJSON (Debian packages, by apt-get)
-#   scripts/setup.sh test             what the tests need besides: cmocka, redis-server, redis-cli, valgrind
+#   scripts/setup.sh build            compiler, CMake, hiredis, cJSON, OpenSSL (Debian packages, by apt-get)
+#   scripts/setup.sh test             what the tests need besides: cmocka, redis-server, redis-cli, openssl, valgrind
 #   scripts/setup.sh lint             what .ci/run needs besides: clang, clang-format
 #   scripts/setup.sh python           the virtual environment build/venv with this tree's package in it
 #   scripts/setup.sh python-test      the same with what the Python tests need
@@ -43,11 +43,11 @@ need() {
   [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
 }
 
-setup_build() { need gcc libc6-dev make cmake pkg-config libhiredis-dev libcjson-dev; }
+setup_build() { need gcc libc6-dev make cmake pkg-config libhiredis-dev libcjson-dev libssl-dev; }
 
 setup_test() {
   setup_build
-  need g++ libcmocka-dev redis-server redis-tools python3 valgrind
+  need g++ libcmocka-dev redis-server redis-tools openssl python3 valgrind
 }
 
 setup_lint() { need clang-14 clang-format-14 git; }

@@ -117,10 +117,11 @@ static heroq_status connect_as_asked(heroq_client *c, heroq_call *call, heroq_er
   return how == WAIT ? connect_patiently(c, call, err) : connect_once(c, call, err);
 }
 
-static heroq_status make_and_connect(hq_endpoint *endpoint, heroq_options *options, heroq_client **out,
-                                     heroq_call *call, heroq_error *err) {
+static heroq_status make_and_connect(hq_endpoint *endpoint, const heroq_options *given, heroq_options *options,
+                                     heroq_client **out, heroq_call *call, heroq_error *err) {
   heroq_client *c = NULL;
-  heroq_status status = make(endpoint, options, &c, err);
+  heroq_status status = hq_endpoint_secure(endpoint, given, options, err);
+  if (!status) status = make(endpoint, options, &c, err);
   if (status) {
     hq_endpoint_free(endpoint);
     heroq_options_free(options);
@@ -161,7 +162,7 @@ heroq_status heroq_client_open(const char *url, const heroq_options *options, he
   *out = NULL;
   if (!url || !*url) url = getenv("HEROQ_URL");
   heroq_status status = read_options(url && *url ? url : DEFAULT_URL, options, &endpoint, &all, err);
-  return status ? status : make_and_connect(&endpoint, all, out, call, err);
+  return status ? status : make_and_connect(&endpoint, options, all, out, call, err);
 }
 
 /* Reads only what never changes after open: in a child of fork the lock may be held for ever. */
@@ -177,7 +178,7 @@ heroq_status heroq_client_reopen(const heroq_client *old, heroq_client **out, he
     hq_endpoint_free(&endpoint);
     return hq_fail_nomem(err);
   }
-  return make_and_connect(&endpoint, options, out, call, err);
+  return make_and_connect(&endpoint, NULL, options, out, call, err);
 }
 
 /* ---- children ---- */

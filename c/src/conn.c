@@ -1,4 +1,4 @@
-/* One connection. The only file with hiredis: of it, the reader. Sockets are socket.c's, so that TLS can come between. */
+/* One connection. The only file with hiredis: of it, the reader. Sockets are socket.c's, TLS between them tls.c's. */
 #include "conn.h"
 
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include "failpoint.h"
 #include "scripts.h"
 #include "socket.h"
+#include "tls.h"
 
 #if defined(HIREDIS_MAJOR) && HIREDIS_MAJOR >= 1
 typedef size_t reader_count;
@@ -33,7 +34,8 @@ typedef int reader_count;
 #define HEAL_ROUNDS 8
 #define LARGE (1u << 16) /* a batch that may lie for long in the system's buffer */
 
-enum phase { TCP, HANDSHAKE, READY };
+enum phase { TCP, SECURING, HANDSHAKE, READY };
+#define TLS_ALERT 0x15 /* the first byte of what a TLS server says to one who does not speak it */
 
 struct hq_conn {
   const hq_endpoint *endpoint;
@@ -41,6 +43,7 @@ struct hq_conn {
   pid_t pid;
   int fd, state;
   enum phase phase;
+  hq_tls_link *tls; /* NULL: none */
   uint64_t dev, ino;
   hq_address *addresses;
   int address, address_count;
@@ -57,6 +60,7 @@ struct hq_conn {
   size_t written;
   bool sent;
   bool too_large; /* the peer announced more than a reply may hold */
+  bool wants_tls; /* the peer answered the plain handshake by an alert */
   uint32_t dies;  /* failpoint: the process ends when so many commands are answered */
   int64_t client_id;
   int32_t version;
@@ -129,6 +133,8 @@ static redisReplyObjectFunctions reader_functions = {
 
 static void close_fd(hq_conn *c) {
   struct stat st;
+  hq_tls_close(c->tls);
+  c->tls = NULL;
   if (c->fd < 0) return;
   /* somebody may have closed our number and opened another file under it (after fork, daemonize) */
   if (fstat(c->fd, &st) == 0 && (uint64_t)st.st_dev == c->dev && (uint64_t)st.st_ino == c->ino) close(c->fd);
@@ -152,12 +158,18 @@ static void broken(hq_conn *c) {
 
 static void lost(hq_conn *c, int sys_errno) {
   const char *where = c->endpoint->shown;
+  if (c->tls && hq_tls_fault(c->tls, where, &c->error)) {
+    broken(c);
+    return;
+  }
+  bool dumb = c->phase == HANDSHAKE && !c->tls && c->endpoint->host && !c->handshake.answered;
+  const char *hint = dumb ? " before it answered (if it speaks TLS, rediss:// is the URL for it)" : "";
   if (c->phase == TCP)
     hq_fail_errno(&c->error, HEROQ_E_CONNECTION, sys_errno, "cannot connect to %s", where);
   else if (sys_errno)
-    hq_fail_errno(&c->error, HEROQ_E_CONNECTION, sys_errno, "connection to %s lost", where);
+    hq_fail_errno(&c->error, HEROQ_E_CONNECTION, sys_errno, "connection to %s lost%s", where, hint);
   else
-    hq_fail(&c->error, HEROQ_E_CONNECTION, "%s closed the connection", where);
+    hq_fail(&c->error, HEROQ_E_CONNECTION, "%s closed the connection%s", where, hint);
   broken(c);
 }
 
@@ -206,6 +218,33 @@ static void begin_handshake(hq_conn *c) {
   }
   c->active = b;
   c->written = 0;
+}
+
+/* Nothing of the login is sent before the server has proved who it is. */
+static void secure(hq_conn *c) {
+  ssize_t did = hq_tls_handshake(c->tls);
+  if (did > 0)
+    begin_handshake(c);
+  else if (did == 0) {
+    hq_fail(&c->error, HEROQ_E_CONNECTION, "%s closed the connection in the TLS handshake", c->endpoint->shown);
+    broken(c);
+  } else if (errno != EAGAIN)
+    lost(c, errno);
+}
+
+static void connected(hq_conn *c) {
+  if (!c->endpoint->tls) {
+    begin_handshake(c);
+    return;
+  }
+  c->phase = SECURING;
+  c->tls = hq_tls_open(c->endpoint->tls_shared, c->fd);
+  if (c->tls)
+    secure(c);
+  else {
+    hq_fail_nomem(&c->error);
+    broken(c);
+  }
 }
 
 static int32_t parse_version(const char *text) {
@@ -281,11 +320,6 @@ hq_conn *hq_conn_open(const hq_endpoint *endpoint, const char *name, int64_t dea
   }
   c->reader->privdata = c;
   c->reader->maxbuf = 1 << 20;
-  if (endpoint->tls) {
-    hq_fail(&c->error, HEROQ_E_UNSUPPORTED, "%s: this build of heroq has no TLS", endpoint->shown);
-    broken(c);
-    return c;
-  }
   int rc = hq_address_resolve(endpoint, &c->addresses, &c->address_count);
   if (rc == EAI_MEMORY) {
     hq_fail_nomem(&c->error);
@@ -318,12 +352,15 @@ int hq_conn_state(const hq_conn *c) { return c->state; }
 int hq_conn_fd(const hq_conn *c) { return c->fd; }
 bool hq_conn_sent(const hq_conn *c) { return c->sent; }
 int64_t hq_conn_client_id(const hq_conn *c) { return c->client_id; }
-bool hq_conn_alive(hq_conn *c) { return c->state == HQ_CONN_IDLE && hq_socket_quiet(c->fd); }
+bool hq_conn_alive(hq_conn *c) {
+  return c->state == HQ_CONN_IDLE && (c->tls ? hq_tls_quiet(c->tls) : hq_socket_quiet(c->fd));
+}
 
 short hq_conn_events(const hq_conn *c) {
   if (c->fd < 0) return 0;
   if (c->phase == TCP) return POLLOUT;
   bool more = c->active && c->written < c->active->text.n;
+  if (c->tls) return hq_tls_events(c->tls, more);
   return (short)(more ? POLLIN | POLLOUT : POLLIN);
 }
 
@@ -351,6 +388,11 @@ static void progress(hq_conn *c) {
   if (until > c->deadline) c->deadline = until;
 }
 
+/* Of a record that is on its way nothing is known before it is whole, but that its bytes move. */
+static void tls_progress(hq_conn *c) {
+  if (c->tls && hq_tls_moved(c->tls)) progress(c);
+}
+
 /* All is written, as far as this machine is concerned; the line may still be busy with it. */
 static bool still_sends(hq_conn *c) {
   if (!c->unsent || c->state != HQ_CONN_BUSY) return false;
@@ -364,7 +406,9 @@ static bool still_sends(hq_conn *c) {
 static void write_some(hq_conn *c) {
   const hq_buf *text = &c->active->text;
   while (c->written < text->n) {
-    ssize_t did = hq_socket_send(c->fd, text->p + c->written, text->n - c->written);
+    const char *next = text->p + c->written;
+    size_t left = text->n - c->written;
+    ssize_t did = c->tls ? hq_tls_send(c->tls, next, left) : hq_socket_send(c->fd, next, left);
     if (did < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
       lost(c, errno);
       return;
@@ -374,6 +418,7 @@ static void write_some(hq_conn *c) {
     progress(c);
     if (c->active != &c->handshake) c->sent = true;
   }
+  tls_progress(c);
   c->unsent = c->allowance && text->n >= LARGE ? hq_socket_unsent(c->fd) : 0;
 }
 
@@ -462,7 +507,9 @@ static void take_reply(hq_conn *c, const hq_reply *r) {
 
 /* The reader has given up: the peer's nonsense, or our want of memory. */
 static void reader_failed(hq_conn *c) {
-  if (c->too_large || c->unanswered_bytes > MAX_REPLY_BYTES)
+  if (c->wants_tls)
+    hq_fail(&c->error, HEROQ_E_PROTOCOL, "%s speaks TLS: rediss:// is the URL for it", c->endpoint->shown);
+  else if (c->too_large || c->unanswered_bytes > MAX_REPLY_BYTES)
     hq_fail(&c->error, HEROQ_E_PROTOCOL, "%s sends more than a reply may hold", c->endpoint->shown);
   else if (!c->active) /* there was no place for it */
     hq_fail(&c->error, HEROQ_E_PROTOCOL, "%s sent a reply that nobody asked for", c->endpoint->shown);
@@ -498,20 +545,23 @@ static void closed_by_server(hq_conn *c, int sys_errno) {
 
 static void read_some(hq_conn *c) {
   char piece[READ_PIECE];
+  size_t size = c->tls ? HQ_TLS_RECORD : sizeof piece;
   for (int i = 0; i < READ_PIECES && c->state != HQ_CONN_BROKEN; i++) {
-    ssize_t did = hq_socket_recv(c->fd, piece, sizeof piece);
+    ssize_t did = c->tls ? hq_tls_recv(c->tls, piece, size) : hq_socket_recv(c->fd, piece, size);
     if (did <= 0) {
+      tls_progress(c);
       if (did == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) closed_by_server(c, did ? errno : 0);
       return;
     }
     progress(c);
+    c->wants_tls = c->phase == HANDSHAKE && !c->tls && piece[0] == TLS_ALERT;
     c->unanswered_bytes += (size_t)did;
     if (c->unanswered_bytes > MAX_REPLY_BYTES || redisReaderFeed(c->reader, piece, (size_t)did) != REDIS_OK) {
       reader_failed(c);
       return;
     }
     parse(c);
-    if ((size_t)did < sizeof piece) return;
+    if ((size_t)did < size) return;
   }
 }
 
@@ -524,7 +574,8 @@ static void too_late(hq_conn *c) {
     close_fd(c);
     try_address(c);
   } else {
-    hq_fail(&c->error, HEROQ_E_CONNECTION, "no answer from %s while connecting", c->endpoint->shown);
+    const char *doing = c->phase == SECURING ? "in the TLS handshake (does it speak TLS?)" : "while connecting";
+    hq_fail(&c->error, HEROQ_E_CONNECTION, "no answer from %s %s", c->endpoint->shown, doing);
     broken(c);
   }
 }
@@ -554,11 +605,12 @@ void hq_conn_send(hq_conn *c, hq_batch *b, int64_t deadline) {
 
 void hq_conn_drive(hq_conn *c, short revents) {
   if (c->state == HQ_CONN_BROKEN) return;
+  if (c->tls) revents = hq_tls_revents(c->tls, revents);
   if (c->phase == TCP) {
     if (revents & (POLLOUT | POLLERR | POLLHUP)) {
       int error = hq_socket_error(c->fd);
       if (!error)
-        begin_handshake(c);
+        connected(c);
       else if (c->address < c->address_count) {
         close_fd(c);
         try_address(c);
@@ -568,8 +620,9 @@ void hq_conn_drive(hq_conn *c, short revents) {
         return;
       }
     }
-  }
-  if (c->phase != TCP && c->active && c->written < c->active->text.n) write_some(c);
-  if (c->state != HQ_CONN_BROKEN && c->phase != TCP && (revents & (POLLIN | POLLERR | POLLHUP))) read_some(c);
+  } else if (c->phase == SECURING && revents)
+    secure(c);
+  if (c->phase >= HANDSHAKE && c->active && c->written < c->active->text.n) write_some(c);
+  if (c->state != HQ_CONN_BROKEN && c->phase >= HANDSHAKE && (revents & (POLLIN | POLLERR | POLLHUP))) read_some(c);
   if (c->state != HQ_CONN_BROKEN && hq_mono_ms() >= hq_conn_deadline(c)) too_late(c);
 }

@@ -65,7 +65,7 @@ const hq_reply *hq_batch_reply(const hq_batch *b, uint32_t i); /* NULL if unansw
 /* ---- connections ---- */
 typedef struct hq_conn hq_conn;
 enum hq_conn_state {
-  HQ_CONN_CONNECTING = 1, /* TCP, then AUTH, SELECT, CLIENT SETNAME */
+  HQ_CONN_CONNECTING = 1, /* TCP, TLS, then AUTH, SELECT, CLIENT SETNAME */
   HQ_CONN_IDLE,           /* ready for a batch */
   HQ_CONN_BUSY,           /* a batch is under way */
   HQ_CONN_BROKEN          /* of no more use: hq_conn_error says why, close it */

@@ -15,6 +15,7 @@
 #include "buf.h"
 #include "errors.h"
 #include "options_private.h"
+#include "tls.h"
 
 #define DEFAULT_URL "redis://localhost:6379/0"
 enum { DEFAULT_PORT = 6379, LONGEST_SECRET = 4096 };
@@ -122,7 +123,12 @@ static heroq_status parse_db(hq_slice path, bool *given, hq_endpoint *e, heroq_e
   return HEROQ_OK;
 }
 
-static heroq_status parse_option(hq_slice pair, heroq_options *options, heroq_error *err) {
+/* Whoever names a certificate believes that the line is safe. */
+static heroq_status needs_tls(heroq_error *err, const char *name, const char *where) {
+  return hq_fail(err, HEROQ_E_OPTION, "%s has no effect on %s, which is not encrypted: rediss:// is", name, where);
+}
+
+static heroq_status parse_option(hq_slice pair, bool tls, heroq_options *options, heroq_error *err) {
   hq_slice value = pair, name = until(&value, "=");
   char *name_text = NULL, *value_text = NULL;
   heroq_error fault;
@@ -131,17 +137,19 @@ static heroq_status parse_option(hq_slice pair, heroq_options *options, heroq_er
   if (!status) status = decode_into((hq_slice){value.p + 1, value.n - 1}, &value_text, err);
   if (!status && (status = heroq_options_set(options, name_text, value_text, &fault)))
     hq_fail(err, status, "in the URL's query: %s", fault.text);
+  else if (!status && !tls && !strncmp(name_text, "tls_", 4))
+    status = needs_tls(err, name_text, "this URL");
   free(name_text);
   hq_wipe_free(value_text);
   return status;
 }
 
-static heroq_status parse_query(hq_slice query, heroq_options *options, heroq_error *err) {
+static heroq_status parse_query(hq_slice query, bool tls, heroq_options *options, heroq_error *err) {
   if (query.n && !options) return bad_url(err, "a query (?option=value) is not possible here");
   while (query.n) {
     query = (hq_slice){query.p + 1, query.n - 1}; /* the '?' or '&' */
     hq_slice pair = until(&query, "&");
-    heroq_status status = pair.n ? parse_option(pair, options, err) : HEROQ_OK;
+    heroq_status status = pair.n ? parse_option(pair, tls, options, err) : HEROQ_OK;
     if (status) return status;
   }
   return HEROQ_OK;
@@ -233,7 +241,7 @@ static heroq_status parse(hq_slice rest, heroq_options *options, hq_endpoint *e,
     status = bad_url(err, "a socket is written unix:///path/to.sock");
   if (!status) status = unix_socket ? decode_into(path, &e->path, err) : parse_host(authority, e, err);
   if (!status && !unix_socket) status = parse_db(path, &db_given, e, err);
-  if (!status) status = parse_query(rest, options, err);
+  if (!status) status = parse_query(rest, e->tls != 0, options, err);
   if (!status) status = fill_from_options(options, db_given, e, err);
   return status ? status : show(e, err);
 }
@@ -248,8 +256,21 @@ heroq_status hq_endpoint_parse(const char *url, heroq_options *options, hq_endpo
   return status;
 }
 
+heroq_status hq_endpoint_secure(hq_endpoint *e, const heroq_options *given, const heroq_options *all,
+                                heroq_error *err) {
+  static const int options[] = {HQ_OPT_TLS_CA_FILE, HQ_OPT_TLS_CA_PATH,     HQ_OPT_TLS_CERT,
+                                HQ_OPT_TLS_KEY,     HQ_OPT_TLS_SERVER_NAME, HQ_OPT_TLS_INSECURE_SKIP_VERIFY};
+  hq_tls_unref(e->tls_shared);
+  e->tls_shared = NULL;
+  if (e->tls) return hq_tls_new(all, e->host, e->shown, &e->tls_shared, err);
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+    if (hq_option_is_set(given, options[i])) return needs_tls(err, hq_option_name(options[i]), e->shown);
+  return HEROQ_OK;
+}
+
 heroq_status hq_endpoint_copy(const hq_endpoint *from, hq_endpoint *out, heroq_error *err) {
   *out = *from;
+  hq_tls_ref(out->tls_shared);
   out->host = hq_strdup(from->host);
   out->path = hq_strdup(from->path);
   out->user = hq_strdup(from->user);
@@ -266,6 +287,7 @@ void hq_endpoint_free(hq_endpoint *e) {
   free(e->host);
   free(e->path);
   free(e->shown);
+  hq_tls_unref(e->tls_shared);
   hq_wipe_free(e->user);
   hq_wipe_free(e->password);
   *e = (hq_endpoint){0};

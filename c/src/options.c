@@ -242,6 +242,8 @@ heroq_status heroq_options_describe(int32_t i, heroq_record **out, heroq_error *
   return hq_record_finish(r, out, err);
 }
 
+const char *hq_option_name(int option) { return table[option].name; }
+
 bool hq_option_is_set(const heroq_options *o, int option) { return o && o->value[option]; }
 
 const char *hq_option_text(const heroq_options *o, int option) {

@@ -19,6 +19,18 @@
   X(PASSWORD, "password", SECRET, CLIENT, "", 0, 4096, "", "password, unless the URL has one")                         \
   X(PASSWORD_FILE, "password_file", TEXT, CLIENT, "", 0, 4096, "", "file whose first line is the password")            \
   X(DB, "db", INT, CLIENT, "0", 0, 1048576, "", "database number, unless the URL names one")                           \
+  X(TLS_CA_FILE, "tls_ca_file", TEXT, CLIENT, "", 0, 4096, "",                                                         \
+    "for rediss://: PEM file of the CAs to trust; unless it or tls_ca_path is set, the system's")                      \
+  X(TLS_CA_PATH, "tls_ca_path", TEXT, CLIENT, "", 0, 4096, "",                                                         \
+    "for rediss://: folder of the CAs to trust, as openssl rehash makes it")                                           \
+  X(TLS_CERT, "tls_cert", TEXT, CLIENT, "", 0, 4096, "",                                                               \
+    "for rediss://: PEM file of the client's certificate, with its chain")                                             \
+  X(TLS_KEY, "tls_key", TEXT, CLIENT, "", 0, 4096, "",                                                                 \
+    "for rediss://: PEM file of the private key of tls_cert, without a passphrase")                                    \
+  X(TLS_SERVER_NAME, "tls_server_name", TEXT, CLIENT, "", 0, 253, "",                                                  \
+    "for rediss://: name that the server's certificate must be for, unless it is the URL's host")                      \
+  X(TLS_INSECURE_SKIP_VERIFY, "tls_insecure_skip_verify", BOOL, CLIENT, "no", 0, 0, "",                                \
+    "for rediss://: take any certificate; whoever is in between can read and change all")                              \
   X(POOL, "pool", INT, CLIENT, "16", 1, 10000, "", "idle connections kept for calls")                                  \
   X(LOG, "log", CHOICE, CLIENT, "stderr", 0, 0, "stderr,events,off",                                                   \
     "where background warnings go until next_event is called")                                                         \
@@ -85,6 +97,7 @@ heroq_status hq_options_only(const heroq_options *o, const char *what, const int
 /* The value in force; `o` NULL: the default. A number for BOOL (0/1), INT, DURATION, SIZE, CHOICE (index). */
 int64_t hq_option_int(const heroq_options *o, int option);
 const char *hq_option_text(const heroq_options *o, int option); /* TEXT, SECRET; "" if none */
+const char *hq_option_name(int option);
 bool hq_option_is_set(const heroq_options *o, int option);
 /* Copies; NULL gives an empty set. `over` (may be NULL) wins over `base`. NULL: no memory. */
 heroq_options *hq_options_merge(const heroq_options *base, const heroq_options *over);

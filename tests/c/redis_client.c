@@ -255,7 +255,7 @@ static void tls_is_refused_where_it_is_not_built_in(void **state) {
   char url[64];
   (void)state;
   if (heroq_feature("tls")) return;
-  snprintf(url, sizeof url, "rediss://127.0.0.1:%d/0", server->port);
+  snprintf(url, sizeof url, "rediss://127.0.0.1:%d/0?connect=lazy", server->port);
   assert_status(HEROQ_E_UNSUPPORTED, heroq_client_open(url, NULL, &c, NULL, &err), &err);
 }
 

@@ -8,6 +8,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "life.h"
+#include "tls.h"
 
 static void numbers_are_read_whole(void **state) {
   (void)state;
@@ -213,7 +214,7 @@ static void the_version_is_that_of_the_header(void **state) {
   assert_string_equal(text, heroq_version_text());
   assert_int_equal(HEROQ_VERSION, heroq_version());
   assert_int_equal(1, heroq_feature("unix"));
-  assert_int_equal(0, heroq_feature("tls"));
+  assert_int_equal(hq_tls_built, heroq_feature("tls"));
   assert_int_equal(0, heroq_feature("teleport"));
   assert_int_equal(0, heroq_feature(NULL));
 }

@@ -17,6 +17,12 @@ ROOT = HERE.parent.parent
 BUILD = Path(os.environ["HEROQ_BUILD_DIR"])
 
 
+def needed() -> list[str]:
+    """What a program that links the static library needs besides, as heroq.pc names it."""
+    line = next(line for line in (BUILD / "c/heroq.pc").read_text().splitlines() if line.startswith("Requires.private:"))
+    return line.partition(":")[2].replace(",", " ").split()
+
+
 @pytest.fixture(scope="module")
 def torture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("torture") / "torture"
@@ -26,7 +32,7 @@ def torture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if sanitizer():  # its malloc is the real one; that of the libraries cannot be made to fail then
         argv += [f"-fsanitize={sanitizer()}", "-fno-sanitize-recover=all", "-DFAILMALLOC_WRAP"]
         argv += [f"-Wl,--wrap={name}" for name in ("malloc", "calloc", "realloc")]
-    libraries = subprocess.check_output(["pkg-config", "--libs", "hiredis", "libcjson"], text=True)
+    libraries = subprocess.check_output(["pkg-config", "--libs", *needed()], text=True)
     argv += [BUILD / "c/libheroq.a", *shlex.split(libraries), "-lpthread", "-lm"]
     subprocess.run(argv, check=True)
     return program

@@ -67,7 +67,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int) -> None:
         (lambda: heroq.Job("x", "osis", fields={"env_vars": "A=1"}), "HEROQ_E_JSON"),
         (lambda: heroq.Client("http://localhost"), "HEROQ_E_INVALID"),
         (lambda: heroq.Client("redis://:" + SECRET + "@localhost:99999"), "HEROQ_E_INVALID"),
-        (lambda: heroq.Client("rediss://localhost"), "HEROQ_E_UNSUPPORTED"),
+        (lambda: heroq.Client("rediss://localhost", tls_cert="/no/such"), "HEROQ_E_OPTION"),
         (lambda: heroq.Client("redis://localhost?pasword=" + SECRET), "HEROQ_E_OPTION"),
         (lambda: heroq.Client("redis://localhost", password=SECRET * 400), "HEROQ_E_OPTION"),
         (lambda: heroq.Client("unix://"), "HEROQ_E_INVALID"),

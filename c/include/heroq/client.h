@@ -10,8 +10,8 @@ HEROQ_BEGIN_DECLS
 
 /** Connects once (password, version) within `connect_timeout` and answers the error if that fails; `connect=lazy`
  *  puts it off to the first use, `connect=wait` keeps trying.
- *  URLs: redis://[user[:password]@]host[:port][/db][?option=value&…], unix:///path/to.sock[?db=0], rediss://…; NULL or
- *  "" is HEROQ_URL, else redis://localhost:6379/0. One handle serves all threads: a small pool is inside.
+ *  URLs: redis://[user[:password]@]host[:port][/db][?option=value&…], unix:///path/to.sock[?db=0], rediss://… (TLS:
+ *  the server's certificate and its name are checked; options tls_*); NULL or "" is HEROQ_URL, else redis://localhost:6379/0. One handle serves all threads: a small pool is inside.
  *  Needs `options` only during the call (NULL: defaults and HEROQ_* variables). */
 HEROQ_API heroq_status heroq_client_open(const char *url, const heroq_options *options, heroq_client **out,
                                          heroq_call *call, heroq_error *err);

@@ -36,7 +36,8 @@
   X(E_WRONG_TYPE, -26, SERVER, "a key holds another type than heroq expects")                                          \
   X(E_UNSUPPORTED, -27, SERVER, "the server or this build cannot do this")                                             \
   X(E_NOMEM, -28, INTERNAL, "out of memory")                                                                           \
-  X(E_INTERNAL, -29, INTERNAL, "a fault inside heroq")
+  X(E_INTERNAL, -29, INTERNAL, "a fault inside heroq")                                                                 \
+  X(E_TLS, -30, CONNECTION, "the server's certificate is refused, or TLS failed")
 
 /** heroq_status values, HEROQ_OK, HEROQ_E_INVALID, … */
 enum heroq_status_code {
