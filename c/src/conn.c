@@ -162,8 +162,10 @@ static void lost(hq_conn *c, int sys_errno) {
     broken(c);
     return;
   }
-  bool dumb = c->phase == HANDSHAKE && !c->tls && c->endpoint->host && !c->handshake.answered;
-  const char *hint = dumb ? " before it answered (if it speaks TLS, rediss:// is the URL for it)" : "";
+  const char *hint = "";
+  if (c->phase == HANDSHAKE && c->endpoint->host && !c->handshake.answered)
+    hint = c->tls ? " before it answered (does it want a client certificate, tls_cert and tls_key?)"
+                  : " before it answered (if it speaks TLS, rediss:// is the URL for it)";
   if (c->phase == TCP)
     hq_fail_errno(&c->error, HEROQ_E_CONNECTION, sys_errno, "cannot connect to %s", where);
   else if (sys_errno)
@@ -403,6 +405,13 @@ static bool still_sends(hq_conn *c) {
   return true;
 }
 
+/* A server that refuses a client's certificate tells why, and may have closed before the login is sent. */
+static void send_failed(hq_conn *c, int sys_errno) {
+  char byte;
+  if (c->tls && c->phase == HANDSHAKE) hq_tls_recv(c->tls, &byte, 1);
+  lost(c, sys_errno);
+}
+
 static void write_some(hq_conn *c) {
   const hq_buf *text = &c->active->text;
   while (c->written < text->n) {
@@ -410,7 +419,7 @@ static void write_some(hq_conn *c) {
     size_t left = text->n - c->written;
     ssize_t did = c->tls ? hq_tls_send(c->tls, next, left) : hq_socket_send(c->fd, next, left);
     if (did < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-      lost(c, errno);
+      send_failed(c, errno);
       return;
     }
     if (did < 0) break;

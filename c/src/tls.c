@@ -408,7 +408,8 @@ static void refused_by_server(const hq_tls_link *l, const char *where, int alert
   bool of_certificates = alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_BAD_CERTIFICATE ||
                          alert == SSL_AD_CERTIFICATE_UNKNOWN || alert == SSL_AD_CERTIFICATE_REQUIRED;
   if (of_certificates && !l->tls->has_certificate) hint = " (does it want a client certificate, tls_cert and tls_key?)";
-  hq_fail(err, HEROQ_E_TLS, "%s refused the TLS connection: %s%s", where, SSL_alert_desc_string_long(alert), hint);
+  const char *text = alert == SSL_AD_CERTIFICATE_REQUIRED ? "certificate required" : SSL_alert_desc_string_long(alert);
+  hq_fail(err, HEROQ_E_TLS, "%s refused the TLS connection: %s%s", where, text, hint);
 }
 
 bool hq_tls_fault(const hq_tls_link *l, const char *where, heroq_error *err) {

@@ -19,8 +19,8 @@ BUILD = Path(os.environ["HEROQ_BUILD_DIR"])
 
 def needed() -> list[str]:
     """What a program that links the static library needs besides, as heroq.pc names it."""
-    line = next(line for line in (BUILD / "c/heroq.pc").read_text().splitlines() if line.startswith("Requires.private:"))
-    return line.partition(":")[2].replace(",", " ").split()
+    lines = (BUILD / "c/heroq.pc").read_text().splitlines()
+    return next(line for line in lines if line.startswith("Requires.private:")).replace(",", " ").split()[1:]
 
 
 @pytest.fixture(scope="module")
