@@ -159,6 +159,9 @@ static void broken(hq_conn *c) {
 static void lost(hq_conn *c, int sys_errno) {
   const char *where = c->endpoint->shown;
   if (c->tls && hq_tls_fault(c->tls, where, &c->error)) {
+    /* once it worked, another connection may as well */
+    if (c->phase == READY && c->error.code != HEROQ_E_NOMEM)
+      hq_fail(&c->error, HEROQ_E_CONNECTION, "connection lost: %s", c->error.text);
     broken(c);
     return;
   }
@@ -614,7 +617,10 @@ void hq_conn_send(hq_conn *c, hq_batch *b, int64_t deadline) {
 
 void hq_conn_drive(hq_conn *c, short revents) {
   if (c->state == HQ_CONN_BROKEN) return;
-  if (c->tls) revents = hq_tls_revents(c->tls, revents);
+  if (c->tls && hq_tls_flush(c->tls) && errno != EAGAIN && errno != EWOULDBLOCK) {
+    send_failed(c, errno);
+    return;
+  }
   if (c->phase == TCP) {
     if (revents & (POLLOUT | POLLERR | POLLHUP)) {
       int error = hq_socket_error(c->fd);

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "buf.h"
 #include "errors.h"
 #include "options_private.h"
 #include "socket.h"
@@ -24,6 +25,8 @@
 #ifndef OPENSSL_INIT_NO_ATEXIT
 #define OPENSSL_INIT_NO_ATEXIT 0
 #endif
+
+#define MOST_KEPT 65536 /* of a peer that asks for new keys again and again */
 
 const bool hq_tls_built = true;
 
@@ -40,7 +43,9 @@ struct hq_tls_link {
   hq_tls *tls;
   SSL *ssl;
   int fd;
-  short read_wants, write_wants; /* what either waits for; 0: what it is called */
+  hq_buf out; /* for the socket, from out_at on */
+  size_t out_at;
+  bool must_read; /* the rest of a message of OpenSSL's own, before more can be sent */
   bool moved, eof;
   int sys_errno;        /* of the socket */
   unsigned long reason; /* of OpenSSL, 0: none */
@@ -85,29 +90,41 @@ static bool start(void) {
 
 /* ---- the BIO ---- */
 
-static int bio_done(BIO *bio, hq_tls_link *l, ssize_t did, int retry) {
-  BIO_clear_retry_flags(bio);
-  if (did > 0) {
-    l->moved = true;
-    return (int)did;
-  }
-  if (did < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-    BIO_set_flags(bio, retry | BIO_FLAGS_SHOULD_RETRY);
-  else if (did < 0)
-    l->sys_errno = errno;
-  return (int)did;
-}
+static bool again(void) { return errno == EAGAIN || errno == EWOULDBLOCK; }
 
+/* What the kernel does not take is kept: with half of a record under way OpenSSL could not answer a request for new keys. */
 static int bio_write(BIO *bio, const char *data, int n) {
   hq_tls_link *l = BIO_get_data(bio);
-  return bio_done(bio, l, hq_socket_send(l->fd, data, (size_t)n), BIO_FLAGS_WRITE);
+  BIO_clear_retry_flags(bio);
+  if (l->out.n > MOST_KEPT) {
+    BIO_set_retry_write(bio);
+    return -1;
+  }
+  ssize_t did = l->out.n ? 0 : hq_socket_send(l->fd, data, (size_t)n);
+  if (did < 0 && !again()) {
+    l->sys_errno = errno;
+    return -1;
+  }
+  if (did > 0) l->moved = true;
+  size_t went = did > 0 ? (size_t)did : 0;
+  hq_buf_add(&l->out, data + went, (size_t)n - went);
+  if (l->out.failed) l->sys_errno = ENOMEM;
+  return l->out.failed ? -1 : n;
 }
 
 static int bio_read(BIO *bio, char *data, int n) {
   hq_tls_link *l = BIO_get_data(bio);
   ssize_t did = hq_socket_recv(l->fd, data, (size_t)n);
-  if (did == 0) l->eof = true;
-  return bio_done(bio, l, did, BIO_FLAGS_READ);
+  BIO_clear_retry_flags(bio);
+  if (did > 0)
+    l->moved = true;
+  else if (did == 0)
+    l->eof = true;
+  else if (again())
+    BIO_set_retry_read(bio);
+  else
+    l->sys_errno = errno;
+  return (int)did;
 }
 
 static long bio_ctrl(BIO *bio, int command, long number, void *pointer) {
@@ -300,6 +317,7 @@ void hq_tls_close(hq_tls_link *l) {
   if (!l || l->tls->pid != getpid() || !enter()) return;
   SSL_free(l->ssl);
   leave();
+  hq_buf_free(&l->out);
   hq_tls_unref(l->tls);
   free(l);
 }
@@ -317,51 +335,58 @@ static ssize_t went(ssize_t n) {
   return n;
 }
 
-/* The end of a call that did not go through: what it means in the words of a socket; *wants: what it waits for. */
-static ssize_t stopped(hq_tls_link *l, int did, short *wants) {
+/* The end of a call that did not go through: what it means in the words of a socket. */
+static ssize_t stopped(hq_tls_link *l, int did) {
   int why = SSL_get_error(l->ssl, did);
-  *wants = why == SSL_ERROR_WANT_READ ? POLLIN : why == SSL_ERROR_WANT_WRITE ? POLLOUT : 0;
+  bool waits = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
+  l->must_read = why == SSL_ERROR_WANT_READ;
   unsigned long reason = ERR_peek_error();
   long verdict = SSL_get_verify_result(l->ssl);
   ERR_clear_error();
   leave();
-  if (!*wants && (why == SSL_ERROR_ZERO_RETURN || l->eof)) return 0;
-  if (!*wants && !l->sys_errno) {
+  if (!waits && (why == SSL_ERROR_ZERO_RETURN || l->eof)) return 0;
+  if (!waits && !l->sys_errno) {
     l->reason = reason;
     l->verdict = verdict;
   }
-  errno = *wants ? EAGAIN : l->sys_errno ? l->sys_errno : EPROTO;
+  errno = waits ? EAGAIN : l->sys_errno ? l->sys_errno : EPROTO;
   return -1;
+}
+
+int hq_tls_flush(hq_tls_link *l) {
+  while (l->out_at < l->out.n) {
+    ssize_t did = hq_socket_send(l->fd, l->out.p + l->out_at, l->out.n - l->out_at);
+    if (did < 0) return -1;
+    l->out_at += (size_t)did;
+    l->moved = true;
+  }
+  l->out.n = l->out_at = 0;
+  return 0;
 }
 
 ssize_t hq_tls_handshake(hq_tls_link *l) {
   if (!begin(l)) return -1;
   int did = SSL_do_handshake(l->ssl);
-  l->read_wants = 0;
-  return did == 1 ? went(1) : stopped(l, did, &l->read_wants);
+  return did == 1 ? went(1) : stopped(l, did);
 }
 
 ssize_t hq_tls_send(hq_tls_link *l, const void *data, size_t n) {
   size_t did = 0;
-  if (!begin(l)) return -1;
-  l->write_wants = 0;
-  return SSL_write_ex(l->ssl, data, n, &did) ? went((ssize_t)did) : stopped(l, 0, &l->write_wants);
+  l->must_read = false;
+  if (hq_tls_flush(l) || !begin(l)) return -1;
+  return SSL_write_ex(l->ssl, data, n, &did) ? went((ssize_t)did) : stopped(l, 0);
 }
 
 ssize_t hq_tls_recv(hq_tls_link *l, void *data, size_t n) {
   size_t did = 0;
   if (!begin(l)) return -1;
-  l->read_wants = 0;
-  return SSL_read_ex(l->ssl, data, n, &did) ? went((ssize_t)did) : stopped(l, 0, &l->read_wants);
+  ssize_t result = SSL_read_ex(l->ssl, data, n, &did) ? went((ssize_t)did) : stopped(l, 0);
+  l->must_read = false; /* sending may go on now */
+  return result;
 }
 
 short hq_tls_events(const hq_tls_link *l, bool more) {
-  int in = l->read_wants ? l->read_wants : POLLIN, out = l->write_wants ? l->write_wants : POLLOUT;
-  return (short)(more ? in | out : in);
-}
-
-short hq_tls_revents(const hq_tls_link *l, short revents) {
-  return (short)(l->read_wants == POLLOUT && (revents & POLLOUT) ? revents | POLLIN : revents);
+  return l->out.n || (more && !l->must_read) ? POLLIN | POLLOUT : POLLIN;
 }
 
 bool hq_tls_moved(hq_tls_link *l) {
@@ -376,8 +401,8 @@ int hq_tls_quiet(hq_tls_link *l) {
   if (hq_socket_quiet(l->fd)) return 1;
   if (!begin(l)) return 0;
   /* it may be a ticket or a new key, which is for OpenSSL alone */
-  ssize_t n = SSL_peek_ex(l->ssl, &byte, 1, &did) ? went(1) : stopped(l, 0, &l->read_wants);
-  return n < 0 && l->read_wants == POLLIN;
+  ssize_t n = SSL_peek_ex(l->ssl, &byte, 1, &did) ? went(1) : stopped(l, 0);
+  return n < 0 && errno == EAGAIN;
 }
 
 /* ---- what went wrong ---- */

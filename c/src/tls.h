@@ -29,10 +29,9 @@ ssize_t hq_tls_recv(hq_tls_link *l, void *data, size_t n);
 /* Fills err and returns true if the last of these failed by TLS, not by its socket. */
 bool hq_tls_fault(const hq_tls_link *l, const char *where, heroq_error *err);
 
-/* What to poll for when there is more to send, or not: reading may have to send first, and sending to read. */
-short hq_tls_events(const hq_tls_link *l, bool more);
-/* What came of it, as for a bare socket: POLLIN means that a recv may go on. */
-short hq_tls_revents(const hq_tls_link *l, short revents);
+short hq_tls_events(const hq_tls_link *l, bool more); /* what to poll for when there is more to send, or not */
+int hq_tls_flush(
+    hq_tls_link *l); /* sends what is kept; to be called when the socket may be written. 0, or -1 with errno */
 bool hq_tls_moved(hq_tls_link *l); /* whether bytes came or went since it was asked last, whole records or not */
 int hq_tls_quiet(hq_tls_link *l);  /* 1: open, and nothing to read */
 #endif

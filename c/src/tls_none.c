@@ -23,6 +23,6 @@ bool hq_tls_fault(const hq_tls_link *l, const char *where, heroq_error *err) {
   return (void)l, (void)where, (void)err, false;
 }
 short hq_tls_events(const hq_tls_link *l, bool more) { return (void)l, (void)more, 0; }
-short hq_tls_revents(const hq_tls_link *l, short revents) { return (void)l, revents; }
+int hq_tls_flush(hq_tls_link *l) { return (void)l, 0; }
 bool hq_tls_moved(hq_tls_link *l) { return (void)l, false; }
 int hq_tls_quiet(hq_tls_link *l) { return (void)l, 0; }
