@@ -147,11 +147,19 @@ static BIO_METHOD *make_method(void) {
 
 static bool out_of_memory(unsigned long reason) { return ERR_GET_REASON(reason) == ERR_R_MALLOC_FAILURE; }
 
+/* Empties this thread's errors. The reason is the one that `peek` shows, but for want of memory, which may lie anywhere. */
+static unsigned long take_reason(unsigned long (*peek)(void)) {
+  unsigned long reason = peek();
+  for (unsigned long one; (one = ERR_get_error()) != 0;)
+    if (out_of_memory(one)) reason = one;
+  ERR_clear_error(); /* the words that lie by them */
+  return reason;
+}
+
 /* OpenSSL does not like a file: its reason. */
 static heroq_status bad_file(const char *option, const char *path, heroq_error *err) {
-  unsigned long reason = ERR_peek_last_error();
+  unsigned long reason = take_reason(ERR_peek_last_error);
   const char *text = ERR_reason_error_string(reason);
-  ERR_clear_error();
   if (out_of_memory(reason)) return hq_fail_nomem(err);
   if (ERR_GET_LIB(reason) == ERR_LIB_X509 && ERR_GET_REASON(reason) == X509_R_KEY_VALUES_MISMATCH)
     text = "it is not the key of tls_cert";
@@ -340,9 +348,8 @@ static ssize_t stopped(hq_tls_link *l, int did) {
   int why = SSL_get_error(l->ssl, did);
   bool waits = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
   l->must_read = why == SSL_ERROR_WANT_READ;
-  unsigned long reason = ERR_peek_error();
+  unsigned long reason = take_reason(ERR_peek_error);
   long verdict = SSL_get_verify_result(l->ssl);
-  ERR_clear_error();
   leave();
   if (!waits && (why == SSL_ERROR_ZERO_RETURN || l->eof)) return 0;
   if (!waits && !l->sys_errno) {
@@ -442,7 +449,7 @@ bool hq_tls_fault(const hq_tls_link *l, const char *where, heroq_error *err) {
   if (!l->reason) return false;
   if (out_of_memory(l->reason))
     hq_fail_nomem(err);
-  else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+  else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && l->verdict != X509_V_OK)
     refused_certificate(l, where, err);
   else if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_PACKET_LENGTH_TOO_LONG)
     hq_fail(err, HEROQ_E_PROTOCOL, "%s does not speak TLS (redis:// is for servers without)", where);
