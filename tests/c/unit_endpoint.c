@@ -37,6 +37,8 @@ static void urls_are_taken_apart(void **state) {
       {"redis://h:", "h", NULL, NULL, NULL, "redis://h:6379/0", 6379, 0, 0},
       {"REDIS://Host.example:1/", "Host.example", NULL, NULL, NULL, "redis://Host.example:1/0", 1, 0, 0},
       {"rediss://h:65535/15", "h", NULL, NULL, NULL, "rediss://h:65535/15", 65535, 15, 1},
+      {"RediSS://bob:" SECRET "@[::1]?tls_server_name=h&tls_insecure_skip_verify=no", "::1", NULL, "bob", SECRET,
+       "rediss://***@[::1]:6379/0", 6379, 0, 1},
       {"redis://:" SECRET "@h", "h", NULL, NULL, SECRET, "redis://***@h:6379/0", 6379, 0, 0},
       {"redis://bob:" SECRET "@h:1/2", "h", NULL, "bob", SECRET, "redis://***@h:1/2", 1, 2, 0},
       {"redis://bob@h", "h", NULL, "bob", NULL, "redis://***@h:6379/0", 6379, 0, 0},
@@ -135,6 +137,12 @@ static void wrong_urls_are_refused(void **state) {
       "unix:///a@b",
       "redis://h/0@x",
       "redis://h?lease=5s@x",
+      "redis://h?tls_ca_file=/ca.pem",
+      "unix:///r.sock?tls_insecure_skip_verify=no",
+      "rediss://h?tls_ca=/ca.pem",
+      "rediss://h?tls_insecure_skip_verify",
+      "rediss+unix:///r.sock",
+      "redisss://h",
   };
   for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
     hq_endpoint e;

@@ -137,3 +137,32 @@ def test_package_names_its_version(installed: Path) -> None:
     patch = next(line.split()[-1] for line in header.splitlines() if line.startswith("#define HEROQ_VERSION_PATCH"))
     version = run("pkg-config", "--modversion", "heroq", PKG_CONFIG_PATH=str(installed / "lib/pkgconfig")).strip()
     assert version == ".".join([*parts, patch])
+
+
+def configure(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    argv = ["cmake", "-S", str(ROOT), "-B", str(folder), *options]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+
+
+def test_tls_is_there_or_refused(tmp_path: Path, server: Server) -> None:
+    """Where OpenSSL is not installed: ON is an error, AUTO makes a library that never falls back to plain."""
+    (tmp_path / "pkgconfig").mkdir()
+    for name in ("hiredis", "libcjson"):
+        found = Path(run("pkg-config", "--variable=pcfiledir", name).strip()) / f"{name}.pc"
+        shutil.copy(found, tmp_path / "pkgconfig")
+    without = {"PKG_CONFIG_LIBDIR": str(tmp_path / "pkgconfig")}
+    asked_for = configure(tmp_path / "on", "-DHEROQ_TLS=ON", **without)
+    assert asked_for.returncode != 0 and "libssl" in asked_for.stdout + asked_for.stderr
+
+    build = tmp_path / "auto"
+    assert configure(build, **without).returncode == 0
+    run("cmake", "--build", build, "-j2", "--target", "example_supervisor")
+    assert "libssl" not in run("readelf", "-dW", build / "c/libheroq.so") + (build / "c/heroq.pc").read_text()
+
+    def connections() -> int:
+        return int(server.command("INFO", "stats").split(b"total_connections_received:")[1].split()[0])
+
+    before, url = connections(), f"rediss://127.0.0.1:{server.port}/0"
+    done = subprocess.run([build / "examples/supervisor", url], capture_output=True, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stderr) == (1, f"supervisor: {url}: this build of heroq has no TLS\n")
+    assert connections() == before + 1  # this question itself

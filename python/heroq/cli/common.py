@@ -16,7 +16,7 @@ from ..supervisor import Supervisor
 
 Url = Annotated[
     str | None,
-    typer.Option("--url", envvar="HEROQ_URL", show_default=False, help="The server, redis://… or unix://…"),
+    typer.Option("--url", envvar="HEROQ_URL", show_default=False, help="The server, redis://…, rediss://… or unix://…"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Type = Annotated[str, typer.Option("--type", "-t", help="Script type: which kind of actor runs it.")]
