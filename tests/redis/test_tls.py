@@ -206,6 +206,29 @@ def test_fork(start: Start, authority: Authority) -> None:
     assert after == connections + 2  # the child's and this question
 
 
+EXIT = """
+import hashlib, ssl, sys, threading, heroq
+ssl.create_default_context()  # from now on OpenSSL cleans up at exit, whoever is inside it
+client = heroq.Client(sys.argv[1])
+started = threading.Barrier(4)
+def work():
+    started.wait()
+    while True:
+        client.ping()
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+started.wait()
+client.ping()
+"""
+
+
+def test_a_process_ends_while_threads_are_busy(start: Start, authority: Authority) -> None:
+    url = f"{start().tls_url()}?tls_ca_file={authority.ca}"
+    for _ in range(10):
+        done = subprocess.run([sys.executable, "-c", EXIT, url], capture_output=True, timeout=60, check=False)
+        assert done.returncode == 0, (done.returncode, done.stderr)
+
+
 # ---- whom nobody may trust ----
 
 CERTIFICATES = {
