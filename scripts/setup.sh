@@ -79,7 +79,7 @@ WRAPPER
 
 # What the installed package was made of; another sum means: install again.
 tree_sum() {
-  find CMakeLists.txt pyproject.toml c bindings python examples/*.c -type f -not -name '*.pyc' -print0 |
+  find CMakeLists.txt pyproject.toml c bindings python examples/*.c scripts/*.py vendor/SHA256SUMS -type f -not -name '*.pyc' -print0 |
     LC_ALL=C sort -z | xargs -0 sha256sum | cat - <(echo "${HEROQ_SANITIZE:-}") | sha256sum
 }
 

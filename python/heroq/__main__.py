@@ -1,6 +1,13 @@
-"""python -m heroq: the command line."""
+"""python -m heroq: the command line; with --cflags and the like what flags.py says."""
 
-from .cli import main
+import sys
+
+from . import flags
 
 if __name__ == "__main__":
-    main()
+    if (answer := flags.answer(sys.argv[1:])) is not None:
+        print(answer)
+    else:
+        from .cli import main
+
+        main()
