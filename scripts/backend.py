@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import vendor
 from scikit_build_core import build as real
+
+import vendor
 
 _Settings = dict[str, Any] | None
 

@@ -117,7 +117,7 @@ setup_python() {
     "${pip[@]}" install --force-reinstall --no-deps "${wheel[0]}"
     "${pip[@]}" install "${wheel[0]}[embedded]"
     # A script that pip makes names the Python that ran pip.
-    { grep -lI '^#!.*/python-real$' $venv/bin/* || :; } | xargs -r sed -i '1s/python-real$/python/'
+    { grep -lI --directories=skip '^#!.*/python-real$' $venv/bin/* || :; } | xargs -r sed -i '1s/python-real$/python/'
     echo "$sum" >$venv/.tree
   fi
 }

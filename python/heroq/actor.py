@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -43,7 +42,7 @@ class Actor(Closing):
         if types == "" or (types is None and actor_id is None):
             raise InvalidError("an actor needs its script types, or an actor_id that names one")
         if actor_id is None:
-            actor_id = f"{types or 'actor'}.{socket.gethostname()}.{os.getpid()}"[:256]
+            actor_id = f"{types or 'actor'}.{os.uname().nodename}.{os.getpid()}"[:256]
         self.actor_id = actor_id
         self.grace = grace
         self.client, self._owns_client = client_of(server, opts)

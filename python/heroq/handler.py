@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import traceback
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from .caller import A, Caller, R
@@ -29,7 +29,7 @@ After = Callable[[Job, Any], object]
 OnError = Callable[[Job, BaseException], object]
 
 _current: ContextVar[Job] = ContextVar("heroq_job")
-_HERE = str(Path(__file__).parent)
+_HERE = os.path.dirname(__file__)
 
 
 def current_job() -> Job:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 
 #: A shell that runs the program and waits for its own standard input to end, which the kernel sees to when this process
@@ -29,6 +28,8 @@ class Kept:
         environment: Mapping[str, str] | None = None,
         quiet: bool = False,
     ):
+        import subprocess
+
         self._pid = os.getpid()
         out = subprocess.DEVNULL if quiet else None
         self._keeper = subprocess.Popen(

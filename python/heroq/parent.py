@@ -186,7 +186,7 @@ class Parent:
             process, reports = child.process, child.reports
             row: dict[str, Any] = {"pid": process.pid if process else None, "ok": child.is_well}
             if reports and reports.report:
-                row |= vars(reports.report)
+                row |= reports.report._asdict()
             rows.append(row)
         return {"ok": all(child.is_well for child in self._children), "processes": rows}
 

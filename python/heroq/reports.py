@@ -7,8 +7,7 @@ import json
 import os
 import time
 import traceback
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .errors import InvalidError
 from .job import Job
@@ -19,8 +18,7 @@ EVERY = 1.0
 SILENT = 10.0
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(NamedTuple):
     """A job that is being handled, since when (time.monotonic), and where its handler is."""
 
     job: Job
@@ -48,8 +46,7 @@ def dump(work: Work) -> str:
     return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """handled: jobs so far; running: those that are being handled; starved: seconds since takes are answered by errors;
     draining: it takes no more, and this is its last report."""
 
@@ -88,7 +85,7 @@ class Writer:
     def write(self, report: Report) -> None:
         self._next = time.monotonic() + EVERY
         with contextlib.suppress(OSError):
-            os.write(self._fd, json.dumps(asdict(report)).encode() + b"\n")
+            os.write(self._fd, json.dumps(report._asdict()).encode() + b"\n")
 
 
 class Reader:

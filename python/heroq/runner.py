@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -69,7 +68,7 @@ class Runner:
             raise
 
     def _add(self, one: AnyHandler, threads: int, opts: dict[str, Value | None]) -> None:
-        label = f"{one.label}.{socket.gethostname()}.{os.getpid()}"[:256]
+        label = f"{one.label}.{os.uname().nodename}.{os.getpid()}"[:256]
         given = {name: value for name, value in opts.items() if value is not None}
         merged: dict[str, Any] = {"concurrency": threads, **one.options, **given}
         actor = Actor(self._client, actor_id=label, types=one.types, **merged)
