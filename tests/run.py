@@ -55,7 +55,7 @@ TIERS = {
         workers=6,
     ),
     "cross": Tier("every language with every other (smoke)", ("cross",)),
-    "install": Tier("the examples against the installed library", ("install",), sanitized=False),
+    "install": Tier("the examples against the installed library, the wheel, the sdist", ("install",), sanitized=False),
     "abi": Tier("exported symbols, headers, SWIG in eight languages", ("abi",), sanitized=False),
     "python": Tier("the Python package", ("python",), both=True, workers=3),
     "guard": Tier("instructions of the hot paths against committed figures", ("guard",), sanitized=False),

@@ -5,25 +5,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.server import Server, wait_until
+from support.examples import EXAMPLES, ROOT, check, compile_them, run
+from support.server import Server
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-EXAMPLES = ROOT / "examples"
 BUILD = Path(os.environ.get("HEROQ_BUILD_DIR", ROOT / "build" / "debug"))
-
-
-def run(*argv: str | Path, **environment: str) -> str:
-    done = subprocess.run(
-        [str(a) for a in argv], capture_output=True, text=True, check=False, env={**os.environ, **environment}
-    )
-    assert done.returncode == 0, f"{' '.join(str(a) for a in argv)}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def install(prefix: Path) -> Path:
@@ -56,9 +46,7 @@ def by_pkg_config(prefix: Path, folder: Path, static: bool) -> None:
         for library in prefix.glob("lib/libheroq.so*"):
             library.unlink()
         pkgconfig, flags = prefix / "lib" / "pkgconfig", ["--static", *flags]
-    for example in ("actor", "supervisor"):
-        line = f"cc '{EXAMPLES}/{example}.c' -o '{folder}/{example}' $(pkg-config {' '.join(flags)} heroq)"
-        run("sh", "-ec", line, PKG_CONFIG_PATH=str(pkgconfig))
+    compile_them(folder, f"$(pkg-config {' '.join(flags)} heroq)", PKG_CONFIG_PATH=str(pkgconfig))
 
 
 def by_find_package(prefix: Path, folder: Path, static: bool) -> None:
@@ -70,23 +58,6 @@ def needs_shared_library(program: Path) -> bool:
     return "libheroq.so.0" in run("readelf", "-dW", program)
 
 
-@pytest.fixture
-def start(prefix: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    started: list[subprocess.Popen[str]] = []
-
-    def starter(*argv: str | Path) -> subprocess.Popen[str]:
-        environment = {**os.environ, "LD_LIBRARY_PATH": str(prefix / "lib")}
-        command = [str(a) for a in argv]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-        started.append(process)
-        return process
-
-    yield starter
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.parametrize("static", [False, True], ids=["shared", "static"])
 @pytest.mark.parametrize("build", [by_pkg_config, by_find_package])
 def test_examples_build_and_run(
@@ -95,26 +66,10 @@ def test_examples_build_and_run(
     prefix: Path,
     tmp_path: Path,
     server: Server,
-    start: Callable[..., subprocess.Popen[str]],
 ) -> None:
     build(prefix, tmp_path, static)
     assert needs_shared_library(tmp_path / "actor") is not static
-
-    actor = start(tmp_path / "actor", server.url, "osis")
-    supervisor = start(tmp_path / "supervisor", server.url, "osis", "one two three\nfour\n")
-    out, errors = supervisor.communicate(timeout=20)
-    assert (out, errors, supervisor.returncode) == ("2 lines, 4 words, 19 bytes\n", "", 0)
-
-    failing = start(tmp_path / "supervisor", server.url, "osis", "")
-    out, errors = failing.communicate(timeout=20)
-    assert (out, failing.returncode) == ("", 2)
-    assert "the script is empty" in errors
-
-    actor.send_signal(signal.SIGTERM)
-    out, errors = actor.communicate(timeout=20)
-    assert (errors, actor.returncode) == ("", 0)
-    assert "attempt 1: 2 lines, 4 words, 19 bytes" in out
-    wait_until(lambda: not server.command("CLIENT", "LIST", "TYPE", "normal").count(b"\n") > 1, 5, "no client left")
+    check(tmp_path, server, LD_LIBRARY_PATH=str(prefix / "lib"))
 
 
 @pytest.mark.parametrize("program", ["actor", "supervisor"])
