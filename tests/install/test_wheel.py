@@ -119,6 +119,10 @@ def test_it_loads_its_own_library_and_no_other(python: Path, package: Path) -> N
     assert [path for path in loaded if any(name in path for name in ("hiredis", "cjson", "libssl", "libcrypto"))] == []
 
 
+def test_it_has_tls(python: Path) -> None:
+    assert run(python, "-c", "from heroq import _heroq; print(_heroq.heroq_feature('tls'))") == "1\n"
+
+
 def test_it_works_alone(python: Path, server: Server) -> None:
     code = f"import heroq; sup = heroq.Supervisor({server.url!r}); print(sup.create_job('x', script_type='t').id)"
     assert server.command("EXISTS", f"hero:job:{run(python, '-c', code).strip()}") == 1
@@ -141,9 +145,10 @@ def test_it_has_the_licences_of_what_is_built_in(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         files = {name.rpartition("/")[2]: name for name in archive.namelist() if "/licenses/" in name}
         text = {short: archive.read(name).decode() for short, name in files.items()}
-    assert text.keys() == {"LICENSE", "hiredis.txt", "cJSON.txt"}
+    assert text.keys() == {"LICENSE", "hiredis.txt", "cJSON.txt", "OpenSSL.txt"}
     assert (VENDOR / "hiredis/COPYING").read_text() in text["hiredis.txt"]
     start = (VENDOR / "cjson/cJSON.c").read_text().partition("*/")[0]
+    assert "Apache License\n                           Version 2.0" in text["OpenSSL.txt"]
     assert text["cJSON.txt"].split() == start.removeprefix("/*").split()
 
 
