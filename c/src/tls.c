@@ -177,9 +177,32 @@ static heroq_status must_be_there(const char *option, const char *path, bool fol
   return fault ? hq_fail_errno(err, HEROQ_E_OPTION, fault, "%s=\"%.200s\"", option, path) : HEROQ_OK;
 }
 
+const char *hq_tls_bundle(const char *file, const char *folder) {
+  static const char *const bundles[] = {
+      "/etc/ssl/certs/ca-certificates.crt", /* Debian, Arch, Gentoo, Alpine */
+      "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora, RHEL */
+      "/etc/ssl/ca-bundle.pem",             /* SUSE */
+      "/etc/ssl/cert.pem",                  /* macOS, BSD */
+  };
+  if (access(file, R_OK) == 0 || access(folder, R_OK) == 0) return NULL;
+  for (size_t i = 0; i < sizeof bundles / sizeof *bundles; i++)
+    if (access(bundles[i], R_OK) == 0) return bundles[i];
+  return NULL;
+}
+
+static heroq_status trust_system(hq_tls *t, heroq_error *err) {
+  if (!SSL_CTX_set_default_verify_paths(t->ctx)) return hq_fail_nomem(err);
+  if (getenv(X509_get_default_cert_file_env()) || getenv(X509_get_default_cert_dir_env())) return HEROQ_OK;
+  const char *bundle = hq_tls_bundle(X509_get_default_cert_file(), X509_get_default_cert_dir());
+  if (bundle && !SSL_CTX_load_verify_locations(t->ctx, bundle, NULL) && out_of_memory(ERR_peek_last_error()))
+    return hq_fail_nomem(err);
+  ERR_clear_error();
+  return HEROQ_OK;
+}
+
 static heroq_status trust(hq_tls *t, const heroq_options *o, heroq_error *err) {
   const char *file = hq_option_text(o, HQ_OPT_TLS_CA_FILE), *path = hq_option_text(o, HQ_OPT_TLS_CA_PATH);
-  if (!*file && !*path) return SSL_CTX_set_default_verify_paths(t->ctx) ? HEROQ_OK : hq_fail_nomem(err);
+  if (!*file && !*path) return trust_system(t, err);
   heroq_status status = *file ? must_be_there("tls_ca_file", file, false, err) : HEROQ_OK;
   if (!status && *path) status = must_be_there("tls_ca_path", path, true, err);
   if (status) return status;

@@ -20,6 +20,10 @@ void hq_tls_unref(hq_tls *t);
 hq_tls_link *hq_tls_open(hq_tls *t, int fd); /* NULL: no memory */
 void hq_tls_close(hq_tls_link *l);           /* takes NULL; sends nothing, leaves the descriptor open */
 
+/* The system's authorities if neither the file nor the folder where OpenSSL looks for them is there, as when it was built for
+ * another system and is carried by a wheel. NULL: one is, or none is known. */
+const char *hq_tls_bundle(const char *file, const char *folder);
+
 /* As hq_socket_send and hq_socket_recv, errno EAGAIN included; a handshake that is done gives 1. When TLS itself failed,
  * hq_tls_fault says so. A recv of HQ_TLS_RECORD bytes leaves nothing behind that a poll would not tell. */
 #define HQ_TLS_RECORD 16384

@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "conn.h"
 #include "options_private.h"
+#include "tls.h"
 
 enum { LARGE_VALUE = 8 << 20, ROUNDS = 100 };
 
@@ -289,6 +290,15 @@ static void a_handshake_can_be_cancelled(void **state) {
   close(p.fd);
 }
 
+static void authorities_are_found_where_the_system_has_them(void **state) {
+  (void)state;
+  assert_null(hq_tls_bundle(cert_path, "/nonexistent"));
+  assert_null(hq_tls_bundle("/nonexistent", "/tmp"));
+  const char *found = hq_tls_bundle("/nonexistent", "/nonexistent");
+  assert_non_null(found); /* pip would find nothing either without them */
+  assert_int_equal(0, access(found, R_OK));
+}
+
 static int setup(void **state) {
   (void)state;
   make_certificate();
@@ -312,6 +322,7 @@ int main(void) {
       cmocka_unit_test_teardown(a_reset_raises_no_signal, stop),
       cmocka_unit_test_teardown(a_closed_connection_is_not_alive, stop),
       cmocka_unit_test(a_handshake_can_be_cancelled),
+      cmocka_unit_test(authorities_are_found_where_the_system_has_them),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
