@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A version in macros as text, by the compiler. */
+#define HQ_TEXT_OF(x) #x
+#define HQ_VERSION_TEXT(major, minor, patch) HQ_TEXT_OF(major) "." HQ_TEXT_OF(minor) "." HQ_TEXT_OF(patch)
+
 /* Bytes of somebody else. p NULL: there are none (an empty value has p set and n 0). */
 typedef struct hq_slice {
   const char *p;

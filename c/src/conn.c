@@ -20,6 +20,8 @@
 #include "socket.h"
 #include "tls.h"
 
+const char hq_hiredis_version[] = HQ_VERSION_TEXT(HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
+
 #if defined(HIREDIS_MAJOR) && HIREDIS_MAJOR >= 1
 typedef size_t reader_count;
 #else

@@ -10,6 +10,8 @@
 #include "buf.h"
 #include "endpoint.h"
 
+extern const char hq_hiredis_version[];
+
 /* ---- replies: plain data in the batch's arena, valid until the batch is reset ---- */
 enum hq_reply_type { HQ_NIL = 0, HQ_INT, HQ_STRING, HQ_STATUS, HQ_ERROR, HQ_ARRAY };
 typedef struct hq_reply {

@@ -12,6 +12,8 @@
 #include "record_private.h"
 #include "utf8.h"
 
+const char hq_cjson_version[] = HQ_VERSION_TEXT(CJSON_VERSION_MAJOR, CJSON_VERSION_MINOR, CJSON_VERSION_PATCH);
+
 enum { LARGEST_TEXT = 64 << 20, MOST_VALUES = 1 << 20, DEEPEST = 64, LONGEST_NUMBER = 60 };
 
 /* ---- text ---- */

@@ -8,6 +8,7 @@
 
 #include "buf.h"
 
+extern const char hq_cjson_version[];
 bool hq_utf8_ok(hq_slice s);
 void hq_base64(hq_buf *out, hq_slice s);
 void hq_json_string(hq_buf *out, hq_slice s); /* quoted and escaped; s must be UTF-8 */

@@ -30,6 +30,11 @@
 
 const bool hq_tls_built = true;
 
+const char *hq_tls_version(void) {
+  const char *text = OpenSSL_version(OPENSSL_VERSION); /* "OpenSSL 3.0.19 27 Jan 2026" */
+  return strncmp(text, "OpenSSL ", 8) ? text : text + 8;
+}
+
 struct hq_tls {
   atomic_int refs;
   pid_t pid;

@@ -9,6 +9,7 @@ typedef struct hq_tls hq_tls;           /* what a client's connections share: wh
 typedef struct hq_tls_link hq_tls_link; /* one connection's part; whoever drives the connection uses it */
 
 extern const bool hq_tls_built;
+const char *hq_tls_version(void); /* OpenSSL's, static; NULL without it */
 
 /* Reads the tls_* options (and their files) for connections to `host`; `where` is the URL to show. */
 heroq_status hq_tls_new(const heroq_options *options, const char *host, const char *where, hq_tls **out,

@@ -3,6 +3,7 @@
 #include "tls.h"
 
 const bool hq_tls_built = false;
+const char *hq_tls_version(void) { return NULL; }
 
 heroq_status hq_tls_new(const heroq_options *options, const char *host, const char *where, hq_tls **out,
                         heroq_error *err) {

@@ -217,6 +217,11 @@ static void the_version_is_that_of_the_header(void **state) {
   assert_int_equal(hq_tls_built, heroq_feature("tls"));
   assert_int_equal(0, heroq_feature("teleport"));
   assert_int_equal(0, heroq_feature(NULL));
+  assert_true(heroq_library_version("hiredis")[0] >= '0' && heroq_library_version("hiredis")[0] <= '9');
+  assert_memory_equal("1.", heroq_library_version("cjson"), 2);
+  assert_int_equal(hq_tls_built, heroq_library_version("openssl") != NULL);
+  assert_null(heroq_library_version("teleport"));
+  assert_null(heroq_library_version(NULL));
 }
 
 int main(void) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,13 @@ def test_it_loads_its_own_library_and_no_other(python: Path, package: Path) -> N
         str(package / "lib/libheroq.so.0"),
     }
     assert [path for path in loaded if any(name in path for name in ("hiredis", "cjson", "libssl", "libcrypto"))] == []
+
+
+def test_it_tells_what_is_built_in(python: Path) -> None:
+    code = "from heroq import _heroq; print(*map(_heroq.heroq_library_version, ('hiredis', 'cjson')))"
+    headers = [(VENDOR / path).read_text() for path in ("hiredis/hiredis.h", "cjson/cJSON.h")]
+    numbers = [re.findall(r"^#define \w+_(?:MAJOR|MINOR|PATCH) (\d+)$", header, re.MULTILINE) for header in headers]
+    assert run(python, "-c", code).split() == [".".join(each) for each in numbers]
 
 
 def test_it_has_tls(python: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,7 +54,9 @@ def running(*argv: str, url: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_version() -> None:
-    assert cli("--version").stdout == f"heroq {heroq.__version__}\n"
+    first, second = cli("--version").stdout.splitlines()
+    assert first == f"heroq {heroq.__version__}"
+    assert re.fullmatch(r"with hiredis \d+\.\d+\.\d+, cjson 1\.\d+\.\d+, openssl (\d.*|none)", second)
 
 
 def test_create_start_show(server: Server) -> None:

@@ -56,6 +56,8 @@ HEROQ_API int32_t heroq_version(void);
 HEROQ_API const char *heroq_version_text(void);
 /** 1 if the library has the feature ("unix", "tls", "failpoints"), else 0. Unknown names are 0. */
 HEROQ_API int32_t heroq_feature(const char *name);
+/** The version of a library that this one is built with: "hiredis", "cjson", "openssl". Static; NULL if it is not. */
+HEROQ_API const char *heroq_library_version(const char *name);
 
 HEROQ_END_DECLS
 #endif

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from .. import errors
-from .._heroq import heroq_version_text
+from .._heroq import heroq_library_version, heroq_version_text
 from . import actor, bench, demo, doctor, jobs, queues, worker
 
 #: typer's base of wrong usage, wherever this version of it keeps the class
@@ -38,7 +38,9 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
+        parts = {name: heroq_library_version(name) for name in ("hiredis", "cjson", "openssl")}
         print(f"heroq {heroq_version_text()}")
+        print("with " + ", ".join(f"{name} {version or 'none'}" for name, version in parts.items()))
         raise typer.Exit()
 
 
