@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -54,7 +55,11 @@ def download(folder: Path) -> list[Path]:
     pip += [f"--no-binary={','.join(names)}", "--require-hashes", f"--requirement={PACKAGES}", f"--dest={folder}"]
     if importlib.util.find_spec("setuptools") and importlib.util.find_spec("setuptools.command.bdist_wheel"):
         pip.append("--no-build-isolation")  # spares pip an environment with setuptools for each package
-    done = subprocess.run(pip, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    # Within a build, these tell of ours to the packages' own build backends, which pip asks for their names.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("_PYPROJECT_HOOKS_")}
+    done = subprocess.run(
+        pip, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment
+    )
     if done.returncode:
         raise SystemExit(
             f"{done.stdout}heroq: pip cannot download the sources that are to be built in (vendor/packages.txt); "
