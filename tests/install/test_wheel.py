@@ -249,18 +249,3 @@ def test_a_changed_source_is_not_built(unpacked: Path, tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert "vendor/hiredis/read.c is not what vendor/SHA256SUMS says" in " ".join(done.stderr.split())
-
-
-def test_sources_that_cannot_be_had_are_said_to_be_missing(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
-    shutil.copytree(VENDOR, tmp_path / "vendor", ignore=shutil.ignore_patterns("hiredis", "cjson"))
-    done = subprocess.run(
-        [sys.executable, tmp_path / "scripts/vendor.py"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **OFFLINE},
-    )
-    assert done.returncode == 1
-    assert "HEROQ_BUNDLED=OFF" in done.stderr
-    assert not (tmp_path / "vendor/hiredis").exists()
