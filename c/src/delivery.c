@@ -75,16 +75,17 @@ static void put_pairs(hq_batch *b, const hq_idtok *held, uint32_t n) {
 }
 
 void hq_put_take(hq_batch *b, const hq_qkeys *q, const char *actor, int64_t lease, int32_t n, hq_slice handoff_id,
-                 int64_t recheck, int32_t empty) {
+                 int64_t recheck, int32_t empty, bool behind) {
   static const uint8_t key[] = {HQ_Q,         HQ_Q_HANDOFF,    HQ_Q_LEASES, HQ_Q_HOLDERS,
                                 HQ_Q_DELAYED, HQ_Q_RECOVERIES, HQ_Q_META};
-  BEGIN(b, q, TAKE, key, 6);
+  BEGIN(b, q, TAKE, key, 7);
   hq_batch_text_arg(b, actor);
   hq_batch_int(b, lease);
   hq_batch_int(b, n);
   hq_batch_slice(b, handoff_id);
   hq_batch_int(b, recheck);
   hq_batch_int(b, empty);
+  hq_batch_int(b, behind);
 }
 
 int32_t hq_get_take(const hq_reply *r, uint32_t *n) {

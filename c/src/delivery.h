@@ -35,10 +35,11 @@ typedef struct hq_idtok {
 } hq_idtok;
 
 /* ---- queue slot ---- */
-/* TAKE. handoff_id: HQ_SLICE_NONE if none. empty: 0 I hold jobs; 1 I hold none; 2 I hold jobs and have waited a lease. */
+/* TAKE. handoff_id: HQ_SLICE_NONE if none. empty: 0 I hold jobs; 1 I hold none; 2 I hold jobs and have waited a lease.
+ * behind: it follows a BLMOVE in its pipeline, whose id nobody knows yet. */
 enum hq_take_word { HQ_TAKE_OK = 0, HQ_TAKE_PAUSED, HQ_TAKE_SUSPECT, HQ_TAKE_ALONE /* what was taken is a suspect */ };
 void hq_put_take(hq_batch *b, const hq_qkeys *q, const char *actor, int64_t lease, int32_t n, hq_slice handoff_id,
-                 int64_t recheck, int32_t empty);
+                 int64_t recheck, int32_t empty, bool behind);
 /* Returns hq_take_word; *n pairs follow, pair i by hq_get_pair(reply, 1, i). -1: not an answer of TAKE. */
 int32_t hq_get_take(const hq_reply *r, uint32_t *n);
 hq_idtok hq_get_pair(const hq_reply *r, uint32_t skip, uint32_t i);

@@ -277,12 +277,12 @@ static void check_sources(heroq_actor *a, int64_t now) {
     if (!s->conn) continue;
     int state = hq_conn_state(s->conn);
     if (state == HQ_CONN_BROKEN) {
+      hq_take_broke(s);
       hq_conn_close(s->conn);
       s->conn = NULL;
-      s->blocked = false;
       s->connect_at = now + hq_backoff(&s->connect_step, 50, 5000);
     } else if (state == HQ_CONN_IDLE && s->blocked)
-      hq_take_unblocked(s, hq_batch_reply(&s->batch, 0));
+      hq_take_unblocked(s);
   }
 }
 

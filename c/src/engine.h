@@ -85,9 +85,10 @@ struct hq_source {
   hq_conn *conn;
   hq_batch batch;
   int64_t connect_at, connect_step, take_step;
-  bool blocked;    /* BLMOVE or BLPOP is under way */
-  bool maybe_more; /* the last take brought all it asked for, or nobody has asked yet */
-  bool taking;     /* TAKE is in the pipeline */
+  bool blocked;       /* BLMOVE with its TAKE, or BLPOP, is under way */
+  int64_t blocked_at; /* when that was sent */
+  bool maybe_more;    /* the last take brought all it asked for, or nobody has asked yet */
+  bool taking;        /* TAKE is in the pipeline */
   /* read by any thread: the server answers takes with errors since then, 0 it does not; the queue is paused */
   _Atomic int64_t refused_since;
   atomic_bool paused;
@@ -263,8 +264,9 @@ int32_t hq_take_room(heroq_actor *a, int64_t now); /* takes the lock */
 void hq_take_put(heroq_actor *a, int64_t now);     /* appends TAKE or LPOP */
 void hq_take_block(heroq_actor *a, int64_t now);   /* starts blocked commands where they are due */
 void hq_take_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
-void hq_take_unblocked(hq_source *s, const hq_reply *r); /* a blocked command was answered */
-void hq_take_surplus(heroq_actor *a, int64_t now);       /* jobs that nobody waits for go back */
+void hq_take_unblocked(hq_source *s);              /* a blocked command was answered */
+void hq_take_broke(hq_source *s);                  /* its connection is gone */
+void hq_take_surplus(heroq_actor *a, int64_t now); /* jobs that nobody waits for go back */
 hq_held *hq_held_new(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at);
 hq_held *hq_held_find(const hq_source *s, hq_slice id);
 /* All that are in a table, one after the other; NULL begins, NULL is the end. Tables must not change between. */

@@ -141,7 +141,7 @@ static bool put_take(heroq_actor *a, hq_source *s, int32_t n, int32_t empty) {
   if (a->config.canonical)
     hq_put_lpop(&a->batch, s->keys.key[HQ_Q], n);
   else
-    hq_put_take(&a->batch, &s->keys, a->name, a->config.lease, n, s->handoff_id, a->config.recheck, empty);
+    hq_put_take(&a->batch, &s->keys, a->name, a->config.lease, n, s->handoff_id, a->config.recheck, empty, false);
   s->taking = true;
   return true;
 }
@@ -171,7 +171,8 @@ void hq_take_put(heroq_actor *a, int64_t now) {
 
 /* ---- answers ---- */
 
-static void adopt(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at) {
+/* back: it came when nothing more may be held. */
+static void adopt(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at, bool back) {
   heroq_actor *a = s->actor;
   hq_held *known = hq_held_find(s, id);
   if (known && a->config.canonical && known->stage == HQ_ST_UNCLAIM) {
@@ -190,7 +191,7 @@ static void adopt(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at)
     hq_held_drop(h);
   } else if (!hq_wire_id_ok(id))
     hq_settle_bury(h, "bad_id");
-  else if (draining && !a->config.canonical)
+  else if ((draining || back) && !a->config.canonical)
     hq_settle_again(h, -1, HQ_AGAIN, 0, 0);
   else {
     a->incoming++;
@@ -214,6 +215,39 @@ static void take_failed(hq_source *s, const hq_reply *r) {
   if (code != HEROQ_E_WRONG_TYPE && !hq_reply_is_error(r, "OOM")) hq_engine_hold(a, r);
 }
 
+typedef struct taken {
+  int32_t word;
+  uint32_t got, most; /* ids; most: more may wait if there are so many */
+  int64_t renewed_at;
+  bool none_held; /* it was told that nothing is held, or that it may be postponed */
+  bool back;
+} taken;
+
+static void took(hq_source *s, const hq_reply *r, const taken *t) {
+  heroq_actor *a = s->actor;
+  atomic_store(&s->refused_since, 0);
+  s->paused = t->word == HQ_TAKE_PAUSED;
+  s->look_at = s->paused ? hq_mono_ms() + HQ_LOOK_MS : 0;
+  s->take_step = 0;
+  for (uint32_t i = 0; i < t->got; i++) {
+    hq_idtok pair = hq_get_pair(r, 1, i);
+    if (pair.id.p && pair.token.p) adopt(s, pair.id, pair.token, t->renewed_at, t->back);
+  }
+  if (t->word == HQ_TAKE_SUSPECT) {
+    if (!a->suspect_since) a->suspect_since = hq_mono_ms();
+    s->maybe_more = true;
+    return;
+  }
+  if (t->none_held) a->suspect_since = 0;
+  if (t->word == HQ_TAKE_ALONE) {
+    a->alone = true;
+    s->maybe_more = true;
+    return;
+  }
+  /* every id looked at counts, but copies are not answered: a short answer only means "ask the blocked command" */
+  s->maybe_more = !s->paused && t->got >= t->most && t->got;
+}
+
 void hq_take_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   hq_source *s = item->source;
   s->taking = false;
@@ -224,46 +258,68 @@ void hq_take_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
     }
     atomic_store(&s->refused_since, 0);
     uint32_t got = hq_reply_count(r);
-    for (uint32_t i = 0; i < got; i++) adopt(s, hq_reply_str(hq_reply_at(r, i)), no_token, a->sent_at);
+    for (uint32_t i = 0; i < got; i++) adopt(s, hq_reply_str(hq_reply_at(r, i)), no_token, a->sent_at, false);
     s->maybe_more = got >= (uint32_t)item->asked;
     return;
   }
-  uint32_t got = 0;
-  int32_t word = hq_get_take(r, &got);
-  if (word < 0) {
+  taken t = {.renewed_at = a->sent_at, .none_held = item->empty != 0, .most = (uint32_t)item->asked};
+  t.word = hq_get_take(r, &t.got);
+  if (t.word < 0) {
     take_failed(s, r);
     return;
   }
-  atomic_store(&s->refused_since, 0);
-  bool had_handoff = s->handoff_id.p;
+  if (s->handoff_id.p) t.most++;
   free_slice(&s->handoff_id);
-  s->paused = word == HQ_TAKE_PAUSED;
-  s->look_at = s->paused ? hq_mono_ms() + HQ_LOOK_MS : 0;
-  s->take_step = 0;
-  for (uint32_t i = 0; i < got; i++) {
-    hq_idtok pair = hq_get_pair(r, 1, i);
-    if (pair.id.p && pair.token.p) adopt(s, pair.id, pair.token, a->sent_at);
-  }
-  if (word == HQ_TAKE_SUSPECT) {
-    if (!a->suspect_since) a->suspect_since = hq_mono_ms();
-    s->maybe_more = true;
-    return;
-  }
-  if (item->empty) a->suspect_since = 0;
-  if (word == HQ_TAKE_ALONE) {
-    a->alone = true;
-    s->maybe_more = true;
-    return;
-  }
-  /* every id looked at counts, but copies are not answered: a short answer only means "ask the blocked command" */
-  s->maybe_more = !s->paused && got >= (uint32_t)item->asked + (had_handoff ? 1 : 0) && got;
+  took(s, r, &t);
 }
 
 /* ---- blocked commands ---- */
 
-void hq_take_unblocked(hq_source *s, const hq_reply *r) {
+/* Of a TAKE behind a BLMOVE: nobody may be there any more when it takes something. */
+static int64_t short_lease(const heroq_actor *a) {
+  int64_t ms = a->config.handoff_grace;
+  if (ms < 2 * a->config.beat) ms = 2 * a->config.beat;
+  return ms < a->config.lease ? ms : a->config.lease;
+}
+
+/* The TAKE behind a BLMOVE that moved `id`. False: a TAKE that names the id is to follow. */
+static bool took_behind(hq_source *s, const hq_reply *r, hq_slice id) {
   heroq_actor *a = s->actor;
+  int64_t lease = short_lease(a);
+  taken t = {.renewed_at = s->blocked_at + lease - a->config.lease, .most = 1, .back = a->alone || a->suspect_since};
+  t.word = hq_get_take(r, &t.got);
+  if (t.word < 0) return false;
+  if (t.got && hq_mono_ms() - s->blocked_at >= lease / 4 * 3) a->beat_at = 0; /* in doubt: renewed beside its claim */
+  took(s, r, &t);
+  if (t.word != HQ_TAKE_OK) return true;
+  hq_slice taken_id = hq_get_pair(r, 1, 0).id;
+  return taken_id.p && taken_id.n == id.n && memcmp(taken_id.p, id.p, id.n) == 0;
+}
+
+static void keep_handoff_id(hq_source *s, hq_slice id) {
+  char *copy = malloc(id.n + 1);
+  if (!copy) return; /* the reaper returns it */
+  memcpy(copy, id.p, id.n);
+  copy[id.n] = 0;
+  s->handoff_id = (hq_slice){copy, id.n};
+}
+
+void hq_take_broke(hq_source *s) {
+  if (!s->blocked) return;
   s->blocked = false;
+  if (s->actor->config.canonical) return;
+  hq_slice id = hq_reply_str(hq_batch_reply(&s->batch, 0));
+  if (id.p) keep_handoff_id(s, id);
+  s->mine_at = 0; /* its TAKE may have been carried out */
+  s->mine_again = true;
+}
+
+void hq_take_unblocked(hq_source *s) {
+  heroq_actor *a = s->actor;
+  const hq_reply *r = hq_batch_reply(&s->batch, 0);
+  hq_slice moved = a->config.canonical ? HQ_SLICE_NONE : hq_reply_str(r);
+  s->blocked = false;
+  bool through = !a->config.canonical && took_behind(s, hq_batch_reply(&s->batch, 1), moved);
   if (hq_reply_is_error(r, NULL)) {
     heroq_error err;
     heroq_status code = hq_reply_to_error(r, s->keys.key[HQ_Q].p, &err);
@@ -284,17 +340,11 @@ void hq_take_unblocked(hq_source *s, const hq_reply *r) {
   if (a->config.canonical) {
     hq_slice id = hq_reply_str(hq_reply_at(r, 1));
     if (!id.p) return;
-    adopt(s, id, no_token, hq_mono_ms());
+    adopt(s, id, no_token, hq_mono_ms(), false);
     s->maybe_more = true;
     return;
   }
-  hq_slice id = hq_reply_str(r);
-  if (!id.p) return;
-  char *copy = malloc(id.n + 1);
-  if (!copy) return; /* the reaper returns it */
-  memcpy(copy, id.p, id.n);
-  copy[id.n] = 0;
-  s->handoff_id = (hq_slice){copy, id.n};
+  if (moved.p && !through) keep_handoff_id(s, moved);
 }
 
 static void block(hq_source *s, int64_t now) {
@@ -303,8 +353,11 @@ static void block(hq_source *s, int64_t now) {
   double seconds = (double)a->config.block / 1000;
   if (a->config.canonical)
     hq_put_blpop(&s->batch, s->keys.key[HQ_Q], seconds);
-  else
+  else {
     hq_put_blmove(&s->batch, &s->keys, seconds);
+    hq_put_take(&s->batch, &s->keys, a->name, short_lease(a), 0, HQ_SLICE_NONE, a->config.recheck, 0, true);
+  }
+  s->blocked_at = now;
   int64_t margin = a->config.block / 10 > 2000 ? a->config.block / 10 : 2000;
   hq_conn_send(s->conn, &s->batch, now + a->config.block + margin);
   s->blocked = hq_conn_state(s->conn) == HQ_CONN_BUSY;

@@ -33,7 +33,7 @@ class Life:
 
     def __init__(self, server: Server | FaultProxy, *arguments: str, dies: str = "") -> None:
         environment = {**os.environ, "HEROQ_FAILPOINT": dies}
-        if dies.startswith("BL"):  # it is to die of a job, not because none came in time
+        if dies.startswith(("BL", "take:2")):  # it is to die of a job, not because none came in time
             environment["STEPS_BLOCK"] = "20s"
         self.process = subprocess.Popen(
             [PROGRAM, server.url, *arguments], env=environment, stdout=subprocess.PIPE, text=True
@@ -94,7 +94,7 @@ def follower(server: Server, new_server: Callable[..., Server]) -> Server:
 
 def is_there(server: Server, command: str) -> None:
     """The actor, at the latest when it may die of `command`."""
-    if command.startswith("BL"):
+    if command.startswith(("BL", "take:2")):
         wait_until(lambda: b"blocked_clients:1" in server.command("INFO", "clients"), what="the actor waits for jobs")
     else:
         wait_until(lambda: server.command("ZCARD", f"{H}:actors") == 1, what="the actor is there")
@@ -109,6 +109,7 @@ def ends(server: Server, job_id: str, status: bytes = b"finished") -> None:
 ACTOR = [
     ("ok", "BLMOVE", 1, b"finished", 0),
     ("ok", "take", 1, b"finished", 0),
+    ("ok", "take:2", 1, b"finished", 0),  # the one behind BLMOVE
     ("ok", "claim", 2, b"finished", 0),
     ("ok", "finish", 1, b"finished", 0),
     ("ok", "reply", 1, b"finished", 0),

@@ -20,6 +20,7 @@ from world import (
     QUEUES,
     REAP,
     RECHECK,
+    SHORT_LEASE,
     World,
     hash_of,
     key,
@@ -48,14 +49,17 @@ class Client:
     def chance(self) -> float:
         return self.random.random() if self.faults and not self.world.drain else 0.5
 
-    def call(self, *argv: Any, take: Callable[[Any], None] | None = None) -> Any:
-        """take: what to do with the answer of a TAKE, before the next accident may come."""
+    def call(self, *argv: Any, take: Callable[[Any], None] | None = None, behind: tuple[Any, ...] | None = None) -> Any:
+        """take: what to do with the answer of a TAKE, before the next accident may come. behind: that TAKE, sent in one
+        pipeline with the command."""
         world, x = self.world, self.chance()
         if x < 0.008 and not self.safe:
             world.count("crash-before")
             raise Crash
         self.link.send(*argv)
-        if x < 0.016 and not self.safe and not take:
+        if behind:
+            self.link.send(*behind)
+        if x < 0.016 and not self.safe and (behind or not take):
             world.count("crash-after-send")
             world.zombies.append(self.link)
             raise Crash
@@ -68,11 +72,12 @@ class Client:
             raise Drop
         try:
             answer = self.link.read()
+            taken = self.link.read() if behind else answer
         except ServerError as error:
             world.violation("error answer", str(error))
             raise Crash from error
         if take:
-            take(answer)
+            take(taken)
         if x < 0.050 and not self.safe:
             world.count("crash-after-reply")
             raise Crash
@@ -355,6 +360,34 @@ class Actor(Client):
         elif self.retry(queue, id, token, BASE, 2, MAX_RECOVERIES) == 2:
             self.kill(queue, id, token)
 
+    def block(self, queue: str) -> str:
+        """BLMOVE and its TAKE in one pipeline. The id that is to be asked for by name, if there is one."""
+        answer: list[str] = []
+
+        def took(taken: list[str]) -> None:
+            answer.extend(taken)
+            self.note(queue, taken[1:])
+
+        empty = 1 if self.world.mode == "behindempty" else 0
+        moved = self.call(
+            *("BLMOVE", queue, key(queue, "handoff"), "RIGHT", "LEFT", str(BLOCK)),
+            take=took,
+            behind=self.world.on_queue("take", queue, self.name, SHORT_LEASE, 0, "", RECHECK, empty, 1),
+        )
+        self.world.count("behind")
+        self.hear(queue, answer[0])
+        return moved if moved and answer[0] == "OK" and moved not in answer[1::2] else ""
+
+    def hear(self, queue: str, word: str) -> None:
+        if word == "PAUSED":
+            self.paused[queue] = time.time() + 0.1
+            self.world.count("paused")
+        if word == "SUSPECT":
+            self.waiting_since = self.waiting_since or time.time()
+            self.world.count("suspect")
+        if word == "ALONE":
+            self.world.count("alone")
+
     def take(self) -> None:
         world, queue = self.world, QUEUES[self.random.random() < 0.4]
         mixing = world.mode == "nosuspectalone"
@@ -364,8 +397,12 @@ class Actor(Client):
         if (self.known and (self.alone or waiting) and not mixing) or self.paused.get(queue, 0) > time.time():
             time.sleep(0.005)
             return
-        handoff_id = ""
-        if self.random.random() < 0.5 and not self.known:
+        handoff_id, x = "", self.random.random()
+        if x < 0.35:
+            handoff_id = self.block(queue)
+            if not handoff_id:
+                return
+        elif x < 0.6 and not self.known:
             handoff_id = self.call("BLMOVE", queue, key(queue, "handoff"), "RIGHT", "LEFT", str(BLOCK)) or ""
         empty = 1 if not self.known else 2 if self.waiting_since else 0
         n = self.random.randint(0 if handoff_id else 1, 5)
@@ -377,14 +414,7 @@ class Actor(Client):
             except Drop:
                 if not handoff_id:  # MINE finds what it took; with a handoff id it is asked again
                     raise
-        if answer[0] == "PAUSED":
-            self.paused[queue] = time.time() + 0.1
-            world.count("paused")
-        if answer[0] == "SUSPECT":
-            self.waiting_since = self.waiting_since or time.time()
-            world.count("suspect")
-        if answer[0] == "ALONE":
-            world.count("alone")
+        self.hear(queue, answer[0])
 
 
 def actor_loop(world: World, number: int) -> None:

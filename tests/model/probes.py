@@ -217,6 +217,26 @@ def suspect_ahead(s: Stage) -> None:
     s.expect(len(a.known) == 2, "a suspect blocks the queue while an actor never becomes empty")
 
 
+def suspect_behind(s: Stage) -> None:
+    """An actor waits in its blocked command and has a job meanwhile, when a suspect comes."""
+    a, _ = s.new(Q2)
+    s.take(a, Q2)
+    s.link("LPUSH", Q1, "p2")
+    s.link("HSET", key(Q1, "recoveries"), "p2", 2)
+    a.block(Q1)
+    s.expect(len(a.known) == 1, "a suspect was taken beside a job behind a BLMOVE")
+    s.expect(s.waiting(Q1) == 1, "a suspect behind a BLMOVE did not go back")
+
+
+def left_in_the_handoff(s: Stage) -> None:
+    """Somebody moved p and died; then p2 comes: one is taken behind the BLMOVE, the other is named."""
+    a, _ = s.new()
+    s.link("LPUSH", key(Q1, "handoff"), P)
+    s.link("LPUSH", Q1, "p2")
+    s.expect(a.block(Q1) == "p2", "what is left in the handoff hides what was moved")
+    s.expect([id for _, id in a.known.values()] == [P], "the oldest in the handoff is not taken")
+
+
 def old_stop(s: Stage) -> None:
     a, b = s.new(Q1)
     s.on_job("cancel")
@@ -316,6 +336,8 @@ ALL = (
     stale_holder_elsewhere,
     outage,
     suspect_ahead,
+    suspect_behind,
+    left_in_the_handoff,
     old_stop,
     old_hint,
     late_bury,

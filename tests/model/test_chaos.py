@@ -21,7 +21,17 @@ def test_the_protocol_keeps_its_promise() -> None:
 
 
 # Those that a probe finds want no time. What only the scripts have to keep is broken in tests/redis/test_mutations.py.
-PROBED = ["expiredruns", "drophold", "nofence", "nograce", "killnotholder", "oldreply", "unclaimstop", "killsame"]
+PROBED = [
+    "expiredruns",
+    "drophold",
+    "nofence",
+    "nograce",
+    "killnotholder",
+    "oldreply",
+    "unclaimstop",
+    "killsame",
+    "behindempty",
+]
 
 
 @pytest.mark.parametrize(("mode", "seconds"), [*((mode, 0) for mode in PROBED), ("doneearly", 6)])

@@ -19,6 +19,7 @@ from support.server import Connection, Server
 # alone is a result.
 LEASE, REAP, GRACE, RECHECK, BASE, MAX_RECOVERIES, KEEP_STOPS, KEEP_DEAD = 800, 200, 400, 100, 100, 3, 2500, 10**9
 BLOCK, BEAT, UNSETTLED = 0.15, 0.15, 0.2
+SHORT_LEASE = max(GRACE, int(2000 * BEAT))  # of a TAKE behind a BLMOVE
 Q1 = "hero:q:work:type:osis"
 Q2 = Q1 + ":group:g"
 QUEUES = (Q1, Q2)
@@ -80,6 +81,7 @@ HABITS = [
     "cancelzrem",
     "stopblind",
     "suspectblocks",
+    "behindempty",
     "nomine",
 ]
 # Safety does not need these: they must pass too.

@@ -33,6 +33,13 @@ RULES = {
     "the outage grace": ("reap", "outage and due % 1 == 0", "false"),
     "the outage grace once": ("reap", "outage and due % 1 == 0", "outage"),
     "a suspect is taken alone": ("take", "rs[i] and num(rs[i]) >= 2", "false"),
+    "a TAKE behind a BLMOVE takes what that has moved": (
+        "take",
+        "ARGV[7] == '1' and call('LINDEX'",
+        "false and call('LINDEX'",
+    ),
+    "a TAKE behind a BLMOVE takes the oldest": ("take", "call('LINDEX', handoff, -1)", "call('LINDEX', handoff, 0)"),
+    "a suspect out of the handoff goes back": ("take", "call('RPUSH', Q, hid)\nelse", "else"),
     "a pause stops takes": ("take", "if m[2] then", "if false then"),
     "the reaper holds what it buries": ("reap", "call('HSET', holders, id, tok)\n", ""),
     "CLAIM: superseded before stopping": (

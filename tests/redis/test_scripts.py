@@ -145,6 +145,7 @@ META = {"seq": SEQ}
 FIELDS = ["s", None, None, None, None, None, None]
 RAN = running()
 TAKE_ARGS = ["me", LEASE, 10, "", RECHECK, 1]
+BEHIND_ARGS = ["me", LEASE, 0, "", RECHECK, 0, 1]  # of a TAKE behind a BLMOVE
 REAP_ARGS = ["me", 50, 3, 100, 10_000, LEASE, 5_000, 3_600_000, MONTH]
 
 CASES = [
@@ -266,6 +267,63 @@ CASES = [
         ["me", LEASE, 5, "a", RECHECK, 0],
         ["OK", "a", tok(1)],
     ),
+    Case("take", "behind a BLMOVE that moved nothing", {"Q": ["a"], "meta": META}, BEHIND_ARGS, ["OK"]),
+    Case(
+        "take",
+        "behind a BLMOVE, the oldest alone",
+        {"Q": ["a"], "handoff": ["i", "h"], "meta": META},
+        BEHIND_ARGS,
+        ["OK", "h", tok(1)],
+        {"handoff": ["i"], "leases": Z(h=0), "holders": {"h": tok(1)}, "meta": {"seq": SEQ + 1}},
+        ["OK", "i", tok(2)],
+        {
+            "handoff": None,
+            "leases": Z(h=0, i=0),
+            "holders": {"h": tok(1), "i": tok(2)},
+            "meta": {"seq": SEQ + 2},
+        },
+        oom="refused",
+    ),
+    Case(
+        "take",
+        "behind a BLMOVE, paused",
+        {"Q": ["a"], "handoff": ["i", "h"], "meta": {**META, "paused": 1}},
+        BEHIND_ARGS,
+        ["PAUSED"],
+        {"Q": ["a", "h"], "handoff": ["i"]},
+        after_again={"Q": ["a", "h", "i"], "handoff": None},
+        oom="passes",
+    ),
+    Case(
+        "take",
+        "behind a BLMOVE, a suspect",
+        {"Q": ["b"], "handoff": ["s"], "recoveries": {"s": 2}},
+        BEHIND_ARGS,
+        ["SUSPECT"],
+        {"Q": ["b", "s"], "handoff": None},
+        ["OK"],
+        oom="passes",
+    ),
+    Case(
+        "take",
+        "behind a BLMOVE, a copy of what another holds",
+        {"handoff": ["x"], **held("x", actor="other")},
+        BEHIND_ARGS,
+        ["OK"],
+        {"handoff": None, "delayed": Z(x=0)},
+        oom="passes",
+    ),
+    Case(
+        "take",
+        "behind a BLMOVE, a copy of what this actor holds",
+        {"handoff": ["x"], **held("x")},
+        BEHIND_ARGS,
+        ["OK", "x", tok(1)],
+        {"handoff": None, "delayed": Z(x=0)},
+        ["OK"],
+        oom="refused",
+    ),
+    Case("take", "behind a BLMOVE, an empty id", {"handoff": [""], "meta": META}, BEHIND_ARGS, ["OK"]),
     # ---- beat, mine, done ----
     Case(
         "beat",

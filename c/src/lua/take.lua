@@ -1,19 +1,22 @@
 -- TAKE: up to n ids from the right end of the queue become this actor's.
 -- KEYS Q handoff leases holders delayed recoveries meta
 -- ARGV actor, lease ms, n, id that a BLMOVE put into the handoff ('' none), ms until a copy is looked at again,
---      empty (0 I hold ids, 1 I hold none, 2 I hold some and have waited a lease)
+--      empty (0 I hold ids, 1 I hold none, 2 I hold some and have waited a lease),
+--      behind (1 in a pipeline behind a BLMOVE: the id is the oldest in the handoff, if there is one)
 -- Returns {word, id, token, …}: OK; ALONE, the one id is a suspect; SUSPECT, the next one is; PAUSED.
 -- Repeat: takes further ids. Those of a lost reply are found by MINE, or, with a handoff id, answered again.
 local call = redis.call
 local Q, handoff, leases, holders, delayed, recoveries, meta = unpack(KEYS)
-local actor, lease, hid, empty = ARGV[1], tonumber(ARGV[2]), ARGV[4], ARGV[6]
+local actor, lease, empty = ARGV[1], tonumber(ARGV[2]), ARGV[6]
 -- @include now
 -- @include num
 local m = redis.pcall('HMGET', meta, 'seq', 'paused')
 if m.err then return m end
-local out, ids, inho = {'OK'}, {}, false
+local oldest = ARGV[7] == '1' and call('LINDEX', handoff, -1)
+local hid = oldest or ARGV[4]
+local out, ids, inho, tok = {'OK'}, {}, false, false
 if hid ~= '' then
-  local tok = call('HGET', holders, hid)
+  tok = call('HGET', holders, hid)
   if tok and string.match(tok, ':(.*)$') == actor then
     -- Still in the handoff: a copy of what this actor holds, and looked at again later like every copy.
     if call('LPOS', handoff, hid) then
@@ -23,7 +26,7 @@ if hid ~= '' then
     end
     return {num(call('HGET', recoveries, hid)) >= 2 and 'ALONE' or 'OK', hid, tok}
   end
-  inho = call('LPOS', handoff, hid)
+  inho = oldest or call('LPOS', handoff, hid)
   if inho then ids[1] = hid end
 end
 if m[2] then
@@ -40,7 +43,7 @@ if n > 0 then
   for i = #q, 1, -1 do ids[#ids + 1] = q[i] end
 end
 if #ids == 0 then return out end
-local hs = call('HMGET', holders, unpack(ids))
+local hs = n == 0 and {tok} or call('HMGET', holders, unpack(ids))
 local rs = call('HLEN', recoveries) > 0 and call('HMGET', recoveries, unpack(ids)) or {}
 local due = whole(now + lease)
 local seq, used, mine, zl, hh, zd = math.max(num(m[1]), now * 1000), 0, {}, {}, {}, {}
@@ -79,7 +82,7 @@ if #zl > 0 then
   local many = #zl >= 32 and string.rep(' ', 65)
   local r = redis.pcall('ZADD', leases, due, many or zl[2])
   if type(r) == 'table' then return r end
-  call('ZADD', leases, unpack(zl))
+  if #zl > 2 then call('ZADD', leases, unpack(zl)) end
   if many then
     call('ZREM', leases, many)
     call('HSET', holders, many, '')
