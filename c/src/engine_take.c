@@ -164,7 +164,8 @@ void hq_take_put(heroq_actor *a, int64_t now) {
       if (!put_take(a, s, n, empty)) return;
       if (!s->paused) break; /* the queues behind it only when this one is empty */
       room -= n;
-    }
+    } else
+      continue;
     if (empty) empty = 0; /* only the first command of a pipeline can say that nothing is held */
   }
 }

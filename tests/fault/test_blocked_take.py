@@ -146,7 +146,7 @@ def test_nothing_came_in_time(server: Server) -> None:
         assert server.command("HLEN", f"{H}:recoveries") == 0
 
 
-@pytest.mark.parametrize("queues", [1])
+@pytest.mark.parametrize("queues", [1, 2])
 def test_a_suspect_comes_while_it_waits(server: Server, queues: int) -> None:
     """The TAKE behind leaves it, the next one takes it alone, also out of an actor's second queue."""
     with Runner(server.url, **WAITS, group="g" if queues == 2 else ""):
@@ -154,6 +154,27 @@ def test_a_suspect_comes_while_it_waits(server: Server, queues: int) -> None:
         server.command("HSET", f"{H}:recoveries", "a", 2)
         enqueue(server, "a")
         is_done(server, "a")
+
+
+def test_what_comes_beside_a_suspect_is_given_back(server: Server) -> None:
+    """It runs a suspect out of one queue when its blocked command on another brings a job."""
+    group = f"{Q}:group:g"
+    seen: list[dict[str, int]] = []
+
+    def handler(job: object) -> None:
+        if getattr(job, "id", "") == "s":
+            server.command("HSET", "hero:job:a", "script", "run", "status", "dispatched")
+            server.command("LPUSH", group, "a")
+            wait_until(lambda: server.command("LRANGE", group, 0, -1) == [b"a"], what="it is back in its queue")
+            seen.append(sizes(server, group))
+        job.finish("done")  # type: ignore[attr-defined]
+
+    with Runner(server.url, handler, threads=2, group="g", **WAITS):
+        waits(server, 2)
+        server.command("HSET", f"{H}:recoveries", "s", 2)
+        enqueue(server, "s")
+        is_done(server, "a")
+    assert seen and seen[0]["holders"] == seen[0]["leases"] == 0
 
 
 @pytest.mark.parametrize("at", [None, 7])
