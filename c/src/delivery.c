@@ -179,10 +179,13 @@ void hq_put_bury(hq_batch *b, const hq_qkeys *q, hq_idtok held, hq_slice reason)
   hq_batch_int(b, MAX_DEAD);
 }
 
-void hq_put_promote(hq_batch *b, const hq_qkeys *q, int32_t n) {
-  static const uint8_t key[] = {HQ_Q_DELAYED, HQ_Q};
-  BEGIN(b, q, PROMOTE, key, 1);
+void hq_put_promote(hq_batch *b, const hq_qkeys *q, int32_t n, const char *actor, int64_t watch) {
+  static const uint8_t key[] = {HQ_Q_DELAYED, HQ_Q, HQ_Q_META};
+  BEGIN(b, q, PROMOTE, key, actor ? 3 : 1);
   hq_batch_int(b, n);
+  if (!actor) return;
+  hq_batch_text_arg(b, actor);
+  hq_batch_int(b, watch);
 }
 
 void hq_put_reap(hq_batch *b, const hq_qkeys *q, const char *actor, const hq_reap *how) {

@@ -63,8 +63,9 @@ void hq_put_done(hq_batch *b, const hq_qkeys *q, const hq_idtok *held, uint32_t 
 enum hq_again { HQ_AGAIN = 0, HQ_AGAIN_MISSING, HQ_AGAIN_DROPPED };
 void hq_put_retry(hq_batch *b, const hq_qkeys *q, hq_idtok held, int64_t delay, int32_t why, int64_t max, int64_t seq);
 void hq_put_bury(hq_batch *b, const hq_qkeys *q, hq_idtok held, hq_slice reason); /* 1, or 0 not mine */
-/* PROMOTE at most n due ids. Answer: {promoted, ms until the next is due or -1}. */
-void hq_put_promote(hq_batch *b, const hq_qkeys *q, int32_t n);
+/* PROMOTE at most n due ids. Answer: {promoted, ms until the next is due or -1, ms that another actor keeps watch}.
+ * actor NULL: who would not keep it. watch: for so many ms, 0 gives it up. */
+void hq_put_promote(hq_batch *b, const hq_qkeys *q, int32_t n, const char *actor, int64_t watch);
 /* REAP. Answer: {lost, back, id, token, …}: pairs to KILL, hq_get_pair(r, 2, i). */
 typedef struct hq_reap {
   int32_t batch;

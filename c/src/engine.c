@@ -310,6 +310,7 @@ static bool blocked(const heroq_actor *a) {
 
 static void begin_drain(heroq_actor *a) {
   a->drain_seen = true;
+  for (uint32_t i = 0; i < a->sources; i++) hq_tend_leave(&a->source[i]);
   for (hq_held *h = hq_held_next(a, NULL); h; h = hq_held_next(a, h)) {
     int none = HEROQ_STOP_NONE;
     atomic_compare_exchange_strong(&h->stop_reason, &none, HEROQ_STOP_DRAIN);

@@ -96,6 +96,9 @@ struct hq_source {
   int64_t look_at;                               /* paused: when to ask again */
   int64_t reap_at, promote_at, seen_at, mine_at; /* mine_at HQ_NEVER: no TAKE is in doubt */
   bool mine_again;
+  int64_t actors;   /* of this queue, as the last SEEN told */
+  bool watches;     /* nobody else looks for what is due */
+  bool took_lately; /* since the last PROMOTE */
 };
 
 enum hq_op {
@@ -108,6 +111,7 @@ enum hq_op {
   HQ_OP_MINE,
   HQ_OP_REAP,
   HQ_OP_PROMOTE,
+  HQ_OP_SEEN,
   HQ_OP_CTL_LOOK,
   HQ_OP_CTL_CANCEL,
   HQ_OP_CTL_REMOVE,
@@ -312,6 +316,8 @@ void hq_tend_put(heroq_actor *a, int64_t now); /* BEAT first, then what is due *
 int64_t hq_tend_next(const heroq_actor *a);
 void hq_tend_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
 void hq_tend_promote_in(hq_source *s, int64_t ms); /* a delayed id is due then */
+void hq_tend_took(hq_source *s);                   /* it has taken a job: no longer idle */
+void hq_tend_leave(hq_source *s);                  /* it closes: others look for what is due */
 void hq_tend_timeouts(heroq_actor *a, int64_t now);
 void hq_tend_strict(heroq_actor *a, int64_t now); /* the server is away: stop what outlives its lease */
 void hq_tend_lost(heroq_actor *a, hq_held *h);    /* its lease is somebody else's */

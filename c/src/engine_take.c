@@ -182,6 +182,7 @@ static void adopt(hq_source *s, hq_slice id, hq_slice token, int64_t renewed_at,
     if (known->token.n == token.n && memcmp(known->token.p, token.p, token.n) == 0) return; /* a copy of what I hold */
     hq_tend_lost(a, known);
   }
+  hq_tend_took(s);
   hq_held *h = hq_held_new(s, id, token, renewed_at);
   if (!h) return; /* without memory the lease runs out: slower, not lost */
   pthread_mutex_lock(&a->lock);

@@ -6,6 +6,9 @@
 #include "errors.h"
 
 #define PROMOTE_MS 1000
+#define WATCH_MS 2500    /* who promotes is expected again before that */
+#define EACH_MS 100      /* for each actor of the queue, idle ones look so much later whether the watch is over, */
+#define LATER_MOST 10000 /* at most */
 #define PROMOTE_MOST 128 /* what the script bears */
 #define REAP_MOST 100
 #define SEEN_MS 10000
@@ -133,7 +136,7 @@ static void put_beat_turn(heroq_actor *a, int64_t now) {
 
 static void put_seen(heroq_actor *a, hq_source *s, int64_t now) {
   s->seen_at = now + hq_jitter(SEEN_MS);
-  if (hq_engine_item(a, HQ_OP_PLAIN, s, NULL))
+  if (hq_engine_item(a, HQ_OP_SEEN, s, NULL))
     hq_put_seen(&a->batch, &s->keys, a->name, hq_slice_of(a->about), 3 * SEEN_MS);
   if (hq_engine_item(a, HQ_OP_PLAIN, s, NULL)) hq_put_register(&a->batch, s->keys.key[HQ_Q], hq_wall_ms());
 }
@@ -152,7 +155,7 @@ void hq_tend_put(heroq_actor *a, int64_t now) {
       s->mine_again = false;
     }
     if (now >= s->promote_at && hq_engine_item(a, HQ_OP_PROMOTE, s, NULL)) {
-      hq_put_promote(&a->batch, &s->keys, PROMOTE_MOST);
+      hq_put_promote(&a->batch, &s->keys, PROMOTE_MOST, a->name, a->drain_seen ? 0 : WATCH_MS);
       s->promote_at = now + hq_jitter(PROMOTE_MS);
     }
     if (now >= s->reap_at && hq_engine_item(a, HQ_OP_REAP, s, NULL)) {
@@ -295,11 +298,26 @@ void hq_tend_promote_in(hq_source *s, int64_t ms) {
   s->promote_at = earlier(s->promote_at, hq_mono_ms() + ms + RETRY_PROMOTE_MS);
 }
 
+void hq_tend_took(hq_source *s) {
+  if (!s->took_lately) s->promote_at = earlier(s->promote_at, hq_mono_ms() + hq_jitter(PROMOTE_MS));
+  s->took_lately = true;
+}
+
+void hq_tend_leave(hq_source *s) {
+  if (s->watches) s->promote_at = 0;
+}
+
 static void promote_answer(const hq_item *item, const hq_reply *r) {
   hq_source *s = item->source;
   int64_t promoted = hq_reply_int(hq_reply_at(r, 0), 0), next = hq_reply_int(hq_reply_at(r, 1), -1);
+  int64_t watched = hq_reply_int(hq_reply_at(r, 2), 0), later = EACH_MS * s->actors;
+  bool rests = watched > 0 && !s->took_lately;
+  s->watches = r->type == HQ_ARRAY && !watched && !s->actor->drain_seen;
+  s->took_lately = false;
   if (promoted >= PROMOTE_MOST)
     s->promote_at = 0;
+  else if (rests)
+    s->promote_at = hq_mono_ms() + watched + hq_jitter(later < LATER_MOST ? later : LATER_MOST);
   else if (next >= 0)
     hq_tend_promote_in(s, next);
 }
@@ -310,6 +328,7 @@ void hq_tend_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   case HQ_OP_MINE: mine_answer(a, item, r); break;
   case HQ_OP_REAP: reap_answer(a, item, r); break;
   case HQ_OP_PROMOTE: promote_answer(item, r); break;
+  case HQ_OP_SEEN: item->source->actors = hq_reply_int(r, 0); break;
   case HQ_OP_CTL_LOOK: ctl_answer(a, item, r); break;
   case HQ_OP_CTL_CANCEL: cancel_answer(a, item, r); break;
   case HQ_OP_STOP_LOOK: stop_look_answer(a, item, r); break;

@@ -139,7 +139,7 @@ static heroq_status one_round(tending *t, bool *more, heroq_error *err) {
   hq_batch b;
   hq_batch_init(&b);
   hq_put_reap(&b, &t->queue, t->actor, &t->how);
-  hq_put_promote(&b, &t->queue, BATCH);
+  hq_put_promote(&b, &t->queue, BATCH, NULL, 0);
   heroq_status status = run(t, &b, err);
   const hq_reply *reap = hq_batch_reply(&b, 0), *promote = hq_batch_reply(&b, 1);
   if (!status) status = hq_reply_to_error(reap, t->queue.key[HQ_Q].p, err);

@@ -21,6 +21,7 @@ from world import (
     REAP,
     RECHECK,
     SHORT_LEASE,
+    WATCH,
     World,
     hash_of,
     key,
@@ -122,6 +123,7 @@ class Actor(Client):
         self.waiting_since = 0.0  # a suspect lies ahead
         self.adopted = False  # a suspect may then have neighbours
         self.paused: dict[str, float] = {}
+        self.promote_at: dict[str, float] = {}
         self.last_beat = 0.0
 
     # ---- what is held ----
@@ -227,9 +229,16 @@ class Actor(Client):
                         self.forget(token)
                     if id in asked:
                         self.asked.add(token)
-            self.on_queue("promote", queue, 50)
+            self.promote(queue)
             self.reap(queue)
         self.hear_ctl()
+
+    def promote(self, queue: str) -> None:
+        """An idle one leaves it to who keeps watch."""
+        if not self.known and time.time() < self.promote_at.get(queue, 0):
+            return
+        watched = self.on_queue("promote", queue, 50, self.name, WATCH)[2]
+        self.promote_at[queue] = time.time() + (watched / 1000 + self.random.uniform(0, 0.1) if watched else 0)
 
     def hear_ctl(self) -> None:
         ids = [self.sure("RPOP", CTL)] if self.world.mode == "ctlpop" else self.sure("LRANGE", CTL, 0, 255)

@@ -18,6 +18,7 @@ from world import (
     Q2,
     REAP,
     RECHECK,
+    WATCH,
     World,
     hash_of,
     key,
@@ -237,6 +238,19 @@ def left_in_the_handoff(s: Stage) -> None:
     s.expect([id for _, id in a.known.values()] == [P], "the oldest in the handoff is not taken")
 
 
+def watch_of_the_dead(s: Stage) -> None:
+    """Who looks for what is due dies, and all others are idle."""
+    a, b = s.new()
+    a.promote(Q1)
+    b.promote(Q1)
+    s.link("ZADD", key(Q1, "delayed"), 1, P)
+    end = time.time() + 4 * WATCH / 1000
+    while not s.link("LLEN", Q1) and time.time() < end:
+        b.promote(Q1)
+        time.sleep(0.02)
+    s.expect(s.link("LLEN", Q1), "nobody looks for what is due")
+
+
 def old_stop(s: Stage) -> None:
     a, b = s.new(Q1)
     s.on_job("cancel")
@@ -336,8 +350,6 @@ ALL = (
     stale_holder_elsewhere,
     outage,
     suspect_ahead,
-    suspect_behind,
-    left_in_the_handoff,
     old_stop,
     old_hint,
     late_bury,
@@ -345,6 +357,9 @@ ALL = (
     old_output,
     dropped_by_every_holder,
     killed_by_its_holder,
+    suspect_behind,
+    left_in_the_handoff,
+    watch_of_the_dead,
 )
 
 

@@ -31,6 +31,7 @@ PROBED = [
     "unclaimstop",
     "killsame",
     "behindempty",
+    "watchforever",
 ]
 
 

@@ -19,6 +19,7 @@ from support.server import Connection, Server
 # alone is a result.
 LEASE, REAP, GRACE, RECHECK, BASE, MAX_RECOVERIES, KEEP_STOPS, KEEP_DEAD = 800, 200, 400, 100, 100, 3, 2500, 10**9
 BLOCK, BEAT, UNSETTLED = 0.15, 0.15, 0.2
+WATCH = 400  # ms
 SHORT_LEASE = max(GRACE, int(2000 * BEAT))  # of a TAKE behind a BLMOVE
 Q1 = "hero:q:work:type:osis"
 Q2 = Q1 + ":group:g"
@@ -62,6 +63,7 @@ PATCHES: dict[str, tuple[str, ...]] = {
         "if size[6] > 0 then call('HDEL', reasons, unpack(mine)) end\n",
         "",
     ),
+    "watchforever": ("promote", "now + watch, actor", "now + 50000, actor"),
     "keepoutput": ("claim", "call('HDEL', KEYS[1], 'output', 'error')", "call('HDEL', KEYS[1], 'hq_')"),
     "expiredruns": ("claim", "if expired then", "if false then"),
     "nofailed": ("claim", "failed == tok or ", ""),

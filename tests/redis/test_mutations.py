@@ -70,6 +70,8 @@ RULES = {
         "if not script or held or term or st == 'started' or st == 'stopping' then",
         "if not script then",
     ),
+    "one keeps watch": ("promote", "if left > 0 and left <= 60000 then", "if false then"),
+    "the watch is another's": ("promote", "who ~= actor and tonumber", "tonumber"),
     "PUSH takes the note away": ("push", "call('ZREM', intents, unpack(ARGV, from, to))", ""),
 }
 
@@ -86,6 +88,7 @@ def sees(at: Wire, script: str) -> bool:
 
 # Rules about times have no case of their own, but a test.
 TIMED = dict.fromkeys(["the outage grace", "the outage grace once"], scripts.test_outage_grace_is_given_once)
+TIMED |= dict.fromkeys(["one keeps watch", "the watch is another's"], scripts.test_one_keeps_watch)
 
 
 @pytest.mark.parametrize("rule", RULES)

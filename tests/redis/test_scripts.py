@@ -446,12 +446,13 @@ CASES = [
         "what is due",
         {"Q": ["x"], "delayed": Z(b=2, a=1)},
         [10],
-        [2, -1],
+        [2, -1, 0],
         {"Q": ["b", "a", "x"], "delayed": None},
-        [0, -1],
+        [0, -1, 0],
         oom="passes",
     ),
-    Case("promote", "nothing", {}, [10], [0, -1]),
+    Case("promote", "nothing", {}, [10], [0, -1, 0]),
+    Case("promote", "gives up what it does not keep", {"meta": META}, [10, "me", 0], [0, -1, 0]),
     Case(
         "reap",
         "the first loss",
@@ -1216,7 +1217,7 @@ def test_retry_delays(wire: Wire) -> None:
 
 def test_promote_says_when_the_next_is_due(wire: Wire) -> None:
     wire.put({"delayed": Z(a=1, b=wire.now() + 5000)})
-    promoted, due = wire.run("promote", 10)
+    promoted, due, _ = wire.run("promote", 10)
     assert promoted == 1 and 4000 < due <= 5000
 
 
@@ -1225,6 +1226,45 @@ def test_promote_is_bounded_and_keeps_the_order(wire: Wire) -> None:
     assert wire.run("promote", 1000)[0] == 128
     assert wire.call("RPOP", Q) == b"000"
     assert wire.run("promote", 1000)[0] == 72
+
+
+def watch(wire: Wire) -> tuple[float, bytes]:
+    """For how many ms from now, and who."""
+    till, _, who = wire.call("HGET", wire.key("meta"), "watch").partition(b" ")
+    return int(till) - wire.now(), who
+
+
+def test_one_keeps_watch(wire: Wire) -> None:
+    assert wire.run("promote", 10, "me", 9000) == [0, -1, 0]
+    assert 8000 < watch(wire)[0] <= 9000 and watch(wire)[1] == b"me"
+    wire.put({"delayed": Z(a=1)})
+    promoted, due, others = wire.run("promote", 10, "you", 9000)
+    assert (promoted, due) == (1, -1) and 8000 < others <= 9000  # another asks: what is due goes all the same
+    assert wire.run("promote", 10, "you", 0)[2] > 8000
+    assert watch(wire)[1] == b"me"
+    wire.put({"meta": {"watch": f"{wire.now() + 100} me"}})
+    assert wire.run("promote", 10, "me", 9000) == [0, -1, 0]  # from each call on
+    assert 8000 < watch(wire)[0] <= 9000
+
+
+@pytest.mark.parametrize("how", ["over", "given up", "the clock went back", "nonsense", "huge"])
+def test_a_watch_that_nobody_keeps_is_another_s(wire: Wire, how: str) -> None:
+    if how == "given up":
+        wire.run("promote", 10, "me", 9000)
+        assert wire.run("promote", 10, "me", 0) == [0, -1, 0]
+    else:
+        now = wire.now()
+        text = {"over": f"{now - 1} me", "the clock went back": f"{now + 10**9} me", "huge": "9" * 400 + " me"}
+        wire.put({"meta": {"watch": text.get(how, "nonsense")}})
+    assert wire.run("promote", 10, "you", 9000) == [0, -1, 0]
+    assert 8000 < watch(wire)[0] <= 9000 and watch(wire)[1] == b"you"
+
+
+def test_no_watch_without_memory(wire: Wire) -> None:
+    wire.call("CONFIG", "SET", "maxmemory", 1)
+    for actor in ("me", "you"):
+        assert wire.run("promote", 10, actor, 9000) == [0, -1, 0]
+    assert wire.state() == {}
 
 
 def test_push_times(wire: Wire) -> None:
