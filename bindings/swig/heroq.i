@@ -327,6 +327,9 @@ void heroq_queue_free(heroq_queue *self);
 const char *heroq_queue_key(const heroq_queue *self);
 HEROQ_OUT(heroq_record, heroq_queue_stats, (heroq_queue *self, heroq_call *call, heroq_error *err),
           (self, &out, call, err))
+HEROQ_OUT(heroq_record, heroq_queue_counters,
+          (heroq_queue *self, const heroq_options *options, heroq_call *call, heroq_error *err),
+          (self, options, &out, call, err))
 HEROQ_OUT(heroq_record, heroq_queue_page,
           (heroq_queue *self, const char *what, const char *cursor, const heroq_options *options, heroq_call *call,
            heroq_error *err),

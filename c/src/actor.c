@@ -46,13 +46,14 @@ static void start_clock(heroq_actor *a, hq_held *h, int64_t now) {
 /* Under the lock. NULL: none may be given now. */
 static heroq_job *give(heroq_actor *a) {
   if (!a->ready.first || !hq_engine_can_hand_out(a)) return NULL;
-  int64_t now = hq_mono_ms();
+  int64_t us = hq_mono_us(), now = us / 1000;
   /* a lease that may have run out while the server or this process slept: the engine finds out first */
   if (!a->config.canonical && now - atomic_load(&a->ready.first->renewed_at) >= a->config.lease) return NULL;
   hq_held *h = hq_list_pop(&a->ready);
   heroq_job *job = h->job;
   start_clock(a, h, now);
   h->given = h->occupies = true;
+  h->given_us = us;
   h->job = NULL;
   a->out++;
   atomic_fetch_add(&h->refs, 1);

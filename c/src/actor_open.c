@@ -243,6 +243,7 @@ void hq_actor_dispose(heroq_actor *a) {
     free(s->ctl_key);
     hq_map_free(&s->held);
     free((void *)s->handoff_id.p);
+    hq_tally_free(s->tally);
   }
   free(a->source);
   free(a->item);

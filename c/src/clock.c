@@ -95,3 +95,16 @@ void hq_uuid7(char out[37]) {
   out[8] = out[13] = out[18] = out[23] = '-';
   out[36] = 0;
 }
+
+int64_t hq_time_of_uuid7(hq_slice id) {
+  int64_t ms = 0;
+  if (id.n != 36 || id.p[8] != '-' || id.p[13] != '-' || id.p[14] != '7') return 0;
+  for (int i = 0; i < 13; i++) {
+    char c = id.p[i];
+    if (i == 8) continue;
+    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (digit < 0) return 0;
+    ms = ms * 16 + digit;
+  }
+  return ms;
+}

@@ -20,7 +20,8 @@ static const char *const key_name[HQ_Q_KEY_COUNT] = {
     [HQ_Q_HOLDERS] = "holders", [HQ_Q_DELAYED] = "delayed", [HQ_Q_RECOVERIES] = "recoveries",
     [HQ_Q_MISSING] = "missing", [HQ_Q_STOPS] = "stops",     [HQ_Q_DEAD] = "dead",
     [HQ_Q_REASONS] = "reasons", [HQ_Q_INTENTS] = "intents", [HQ_Q_META] = "meta",
-    [HQ_Q_ACTORS] = "actors",
+    [HQ_Q_ACTORS] = "actors",   [HQ_Q_MINUTES] = "minutes", [HQ_Q_FINISHED] = "finished",
+    [HQ_Q_FAILED] = "failed",
 };
 
 bool hq_qkeys_init(hq_qkeys *k, const char *queue_key) {
@@ -290,6 +291,31 @@ void hq_put_seen(hq_batch *b, const hq_qkeys *q, const char *actor, hq_slice wha
   hq_batch_slice(b, what);
   hq_batch_int(b, ttl);
   hq_buf_free(&info);
+}
+
+void hq_put_tally(hq_batch *b, const hq_qkeys *q, const char *actor, int64_t n, const int64_t count[HQ_TALLY_KINDS],
+                  hq_slice waits, hq_slice runs) {
+  hq_buf tally = {0};
+  hq_buf_char(&tally, '{');
+  hq_buf_add(&tally, q->key[HQ_Q].p, q->key[HQ_Q].n);
+  hq_buf_text(&tally, "}:tally:");
+  hq_buf_text(&tally, actor);
+  if (tally.failed) b->failed = true;
+  hq_batch_script(b, HQ_SCRIPT_TALLY, 2, 3 + HQ_TALLY_KINDS);
+  hq_batch_arg(b, tally.p, tally.n);
+  hq_batch_slice(b, q->key[HQ_Q_MINUTES]);
+  hq_batch_int(b, n);
+  for (int i = 0; i < HQ_TALLY_KINDS; i++) hq_batch_int(b, count[i]);
+  hq_batch_slice(b, waits);
+  hq_batch_slice(b, runs);
+  hq_buf_free(&tally);
+}
+
+void hq_put_ended(hq_batch *b, const hq_qkeys *q, uint32_t finished, uint32_t n) {
+  static const uint8_t key[] = {HQ_Q_FINISHED, HQ_Q_FAILED};
+  BEGIN(b, q, ENDED, key, 2 + 2 * n);
+  hq_batch_int(b, HQ_HISTORY_KEPT);
+  hq_batch_int(b, finished);
 }
 
 void hq_put_register(hq_batch *b, hq_slice queue_key, int64_t wall_ms) {

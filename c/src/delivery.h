@@ -21,6 +21,9 @@ enum hq_queue_key {
   HQ_Q_INTENTS,
   HQ_Q_META,
   HQ_Q_ACTORS,
+  HQ_Q_MINUTES,
+  HQ_Q_FINISHED,
+  HQ_Q_FAILED,
   HQ_Q_KEY_COUNT
 };
 typedef struct hq_qkeys {
@@ -94,6 +97,15 @@ void hq_put_seen(hq_batch *b, const hq_qkeys *q, const char *actor, hq_slice wha
 void hq_actor_key(hq_buf *out, const hq_qkeys *q, hq_slice actor);      /* appends {Q}:actor:<actor> */
 void hq_put_register(hq_batch *b, hq_slice queue_key, int64_t wall_ms); /* ZADD {heroq}:queues */
 
+/* TALLY: what an actor saw end since it last told, n counting from 1; waits and runs as hq_histogram_put writes them. */
+enum hq_tally_kind { HQ_TALLY_FINISHED, HQ_TALLY_FAILED, HQ_TALLY_RETRIED, HQ_TALLY_LOST, HQ_TALLY_KINDS };
+void hq_put_tally(hq_batch *b, const hq_qkeys *q, const char *actor, int64_t n, const int64_t count[HQ_TALLY_KINDS],
+                  hq_slice waits, hq_slice runs);
+/* ENDED: the history. n <= 128 pairs of ms ago and id follow by hq_batch_int and hq_batch_slice, first the finished. */
+#define HQ_ENDED_MOST 128
+#define HQ_HISTORY_KEPT 10000
+void hq_put_ended(hq_batch *b, const hq_qkeys *q, uint32_t finished, uint32_t n);
+
 /* ---- job slot ---- */
 void hq_put_place(hq_batch *b, const char *job_key, const char *queue); /* PLACE: notes where it is to be queued; 1, 0 */
 /* What a claim reads, in this order; absent ones are nil. */
@@ -114,6 +126,7 @@ typedef struct hq_claim {
   hq_slice reply_to;      /* TERMINAL, STOPPED: whom to answer, n 0 = nobody */
   hq_slice payload;       /* TERMINAL, STOPPED: the output or error to send */
   hq_slice reason;        /* TERMINAL: to be buried here with this reason, n 0 = no */
+  int64_t due;            /* attempt: when a delayed one was to start, Unix ms; 0 unknown; -1 it is not delayed */
   int64_t seq;            /* SUPERSEDED */
   hq_slice queue, token;  /* ELSEWHERE */
 } hq_claim;

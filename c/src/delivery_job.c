@@ -57,6 +57,7 @@ bool hq_get_claim(const hq_reply *r, hq_claim *out) {
     return true;
   default:
     out->fields = hq_reply_at(r, 1);
+    out->due = hq_reply_int(hq_reply_at(r, 2), -1);
     return out->verdict > 0 && hq_reply_count(out->fields) == HQ_CLAIM_FIELD_COUNT;
   }
 }

@@ -169,6 +169,8 @@ static void revert(heroq_actor *a, const hq_item *item) {
   case HQ_OP_STOP_LOOK: hq_held_unref(item->held); break;
   case HQ_OP_INTENT_LOOK: hq_intents_answer(a, item, NULL); break;
   case HQ_OP_NOTE: hq_notes_answer(a, item->held, NULL); break;
+  case HQ_OP_TALLY:
+  case HQ_OP_ENDED: hq_tally_answer(a, item, NULL); break;
   default: break;
   }
 }
@@ -190,6 +192,8 @@ static void answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   case HQ_OP_TAKE:
   case HQ_OP_LPOP: hq_take_answer(a, item, r); break;
   case HQ_OP_UNBLOCK: unblock_answer(a, item->source, r); break;
+  case HQ_OP_TALLY:
+  case HQ_OP_ENDED: hq_tally_answer(a, item, r); break;
   default:
     hq_tend_answer(a, item, r);
     if (item->held) hq_held_unref(item->held);
@@ -335,7 +339,7 @@ static void check_drain(heroq_actor *a, int64_t now) {
   if (!draining) return;
   if (!a->drain_seen) begin_drain(a);
   if (over) take_back(a);
-  if (a->held || a->items || blocked(a) || a->drained_told) return;
+  if (a->held || a->items || blocked(a) || hq_tally_waits(a) || a->drained_told) return;
   hq_engine_event(a, "drained", NULL);
   pthread_mutex_lock(&a->lock);
   a->drained_told = true;

@@ -1,6 +1,6 @@
 /* The actor's inside, shared by actor.c (what callers see), engine.c (the loop), engine_take.c (what comes in),
- * engine_settle.c (what goes out), engine_notes.c (what runs tell meanwhile), engine_intents.c (starts that nobody made) and
- * engine_tend.c (what keeps the queue healthy).
+ * engine_settle.c (what goes out), engine_notes.c (what runs tell meanwhile), engine_intents.c (starts that nobody made),
+ * engine_tally.c (what ended, for people) and engine_tend.c (what keeps the queue healthy).
  *
  * Two sides meet here. Callers' threads touch only what stands under `lock` and the atomics; all else belongs to the
  * engine's thread, which takes the lock for moments and never while it waits. */
@@ -38,6 +38,7 @@ enum hq_settle { HQ_UNSETTLED, HQ_BY_FINISH, HQ_BY_FAIL, HQ_BY_RELEASE, HQ_BY_DR
 
 typedef struct hq_source hq_source;
 typedef struct hq_notes hq_notes;
+typedef struct hq_tally hq_tally;
 typedef struct hq_held hq_held;
 struct hq_held {
   hq_held *next;     /* in one list at a time: work, ready or settled */
@@ -57,11 +58,13 @@ struct hq_held {
   int outcome;            /* for sync: 0 under way, 1 acknowledged, -1 refused as stale */
   hq_slice payload;       /* output or error, owned */
   uint32_t flags;
-  int64_t delay; /* of a retry that names one, else -1 */
+  int64_t given_us, settled_us; /* monotonic; 0: not yet */
+  int64_t delay;                /* of a retry that names one, else -1 */
   atomic_int stop_reason;
   _Atomic int64_t renewed_at; /* when the lease was last known to be ours (sent, monotonic) */
   /* the engine's */
   int64_t ready_at, soft_at, hard_at; /* monotonic; HQ_NEVER */
+  int64_t due;                        /* of a first attempt: since when it waited, Unix ms; 0 unknown */
   int64_t max_retries;
   hq_slice reply_to, reply_payload; /* owned; reply_payload NONE: the payload */
   hq_slice reason;                  /* owned; NONE: DONE instead of BURY */
@@ -99,6 +102,7 @@ struct hq_source {
   int64_t actors;   /* of this queue, as the last SEEN told */
   bool watches;     /* nobody else looks for what is due */
   bool took_lately; /* since the last PROMOTE */
+  hq_tally *tally; /* NULL: nothing has ended yet */
 };
 
 enum hq_op {
@@ -120,6 +124,8 @@ enum hq_op {
   HQ_OP_INTENTS,
   HQ_OP_INTENT_LOOK,
   HQ_OP_UNBLOCK,
+  HQ_OP_TALLY,
+  HQ_OP_ENDED,
   HQ_OP_PLAIN
 };
 /* An id whose start was noted and not made. */
@@ -242,9 +248,10 @@ struct heroq_actor {
   bool published; /* jobs went to takers in this turn */
   int64_t sent_at, connect_at, connect_step, hold_until, hold_step;
   int64_t beat_at;
-  int64_t stepped_at;    /* timers up to here had their turn */
-  int64_t suspect_since; /* 0: no suspect waits */
-  bool alone;            /* a suspect runs: nothing else is taken */
+  int64_t wall_ahead, wall_at; /* Unix ms less monotonic ms, looked at anew at wall_at */
+  int64_t stepped_at;          /* timers up to here had their turn */
+  int64_t suspect_since;       /* 0: no suspect waits */
+  bool alone;                  /* a suspect runs: nothing else is taken */
 };
 
 /* ---- engine.c ---- */
@@ -310,6 +317,16 @@ void hq_notes_free(hq_notes *n);         /* takes NULL */
 void hq_intents_put(heroq_actor *a);
 void hq_intents_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
 void hq_intents_free(heroq_actor *a);
+
+/* ---- engine_tally.c: what ended, for people ---- */
+void hq_tally_run(hq_held *h);           /* a handler's run is over, whatever came of it */
+void hq_tally_end(hq_held *h, int kind); /* HQ_TALLY_FINISHED, HQ_TALLY_FAILED: the job has ended */
+void hq_tally_count(hq_source *s, int kind, int64_t n);
+void hq_tally_put(heroq_actor *a, int64_t now);
+int64_t hq_tally_next(const hq_source *s);                                    /* when it is due */
+void hq_tally_answer(heroq_actor *a, const hq_item *item, const hq_reply *r); /* r NULL: unanswered */
+bool hq_tally_waits(const heroq_actor *a);                                    /* a drain is to send something yet */
+void hq_tally_free(hq_tally *t);                                              /* takes NULL */
 
 /* ---- engine_tend.c ---- */
 void hq_tend_put(heroq_actor *a, int64_t now); /* BEAT first, then what is due */

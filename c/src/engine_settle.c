@@ -215,6 +215,7 @@ static void ready(hq_held *h, const hq_claim *claim) {
     return;
   }
   h->job->token = h->number;
+  if (claim->verdict == 1) h->due = claim->due < 0 ? hq_time_of_uuid7(h->id) : claim->due;
   h->max_retries = heroq_job_retries(h->job) >= 0 ? heroq_job_retries(h->job) : a->config.retries;
   h->stage = HQ_ST_READY;
   hq_list_push(&a->fresh, h);
@@ -253,8 +254,8 @@ static void claimed(hq_held *h, const hq_reply *r) {
     replace(&h->reason, hq_slice_of("missing_hash"));
     hq_settle_again(h, MISSING_FIRST_MS, HQ_AGAIN_MISSING, MISSING_TIMES, 0);
     break;
-  case HQ_TERMINAL:
-  case HQ_STOPPED: ended(h, c.reply_to, c.payload, c.reason); break;
+  case HQ_STOPPED: hq_tally_end(h, HQ_TALLY_FAILED); /* fallthrough */
+  case HQ_TERMINAL: ended(h, c.reply_to, c.payload, c.reason); break;
   case HQ_SUPERSEDED: hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, c.seq); break;
   case HQ_ELSEWHERE:
     a->incoming++;
@@ -291,7 +292,9 @@ static void killed(hq_held *h, const hq_reply *r) {
   case HQ_MISSING: hq_settle_bury(h, "lost"); break;
   case HQ_SUPERSEDED: hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, c.seq); break;
   case HQ_ELSEWHERE: look(h, &c); break;
-  default: ended(h, c.reply_to, c.payload.p ? c.payload : hq_slice_of(LOST_TEXT), c.reason);
+  default:
+    if (c.verdict == HQ_STOPPED || hq_slice_is(c.reason, "lost")) hq_tally_end(h, HQ_TALLY_FAILED);
+    ended(h, c.reply_to, c.payload.p ? c.payload : hq_slice_of(LOST_TEXT), c.reason);
   }
 }
 
@@ -327,7 +330,12 @@ static void finished(hq_held *h, const hq_reply *r) {
     stale(h);
     return;
   }
-  if (!h->ended_by) count(a, h->stage == HQ_ST_FAIL ? &a->failed : &a->finished);
+  if (!h->ended_by) {
+    bool fails = h->stage == HQ_ST_FAIL;
+    count(a, fails ? &a->failed : &a->finished);
+    hq_tally_run(h);
+    hq_tally_end(h, fails ? HQ_TALLY_FAILED : HQ_TALLY_FINISHED);
+  }
   ended(h, e.reply_to, h->payload, HQ_SLICE_NONE);
 }
 
@@ -339,12 +347,18 @@ static void failed(hq_held *h, const hq_reply *r) {
     return;
   }
   if (e.verdict == 0) {
-    if (!h->ended_by) count(a, &a->failed);
+    if (!h->ended_by) {
+      count(a, &a->failed);
+      hq_tally_run(h);
+      hq_tally_end(h, HQ_TALLY_FAILED);
+    }
     ended(h, e.reply_to, e.payload.p && e.payload.n ? e.payload : h->payload, e.reason);
     return;
   }
   acknowledged(h);
   count(a, &a->retried);
+  hq_tally_run(h);
+  hq_tally_count(h->source, HQ_TALLY_RETRIED, 1);
   int64_t delay = h->delay;
   if (delay < 0) {
     delay = a->config.backoff;
@@ -361,6 +375,7 @@ static void unclaimed(hq_held *h, const hq_reply *r) {
   if (!hq_get_ended(r, &e)) e.verdict = 0;
   count(a, &a->released);
   if (e.verdict == 2) {
+    hq_tally_end(h, HQ_TALLY_FAILED);
     ended(h, e.reply_to, e.payload, HQ_SLICE_NONE);
   } else if (h->settle == HQ_BY_DROP)
     hq_settle_again(h, hq_jitter(a->config.backoff), HQ_AGAIN_DROPPED, a->config.max_recoveries, 0);

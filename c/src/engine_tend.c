@@ -145,6 +145,7 @@ void hq_tend_put(heroq_actor *a, int64_t now) {
   if (now >= a->beat_at) put_beat_turn(a, now);
   put_asks(a);
   hq_intents_put(a);
+  hq_tally_put(a, now);
   for (uint32_t i = 0; i < a->sources; i++) {
     hq_source *s = &a->source[i];
     if (now >= s->seen_at) put_seen(a, s, now);
@@ -177,7 +178,7 @@ int64_t hq_tend_next(const heroq_actor *a) {
   if (a->held) at = a->beat_at;
   for (uint32_t i = 0; i < a->sources; i++) {
     const hq_source *s = &a->source[i];
-    at = earlier(at, s->seen_at);
+    at = earlier(at, earlier(s->seen_at, hq_tally_next(s)));
     if (!a->config.canonical) at = earlier(earlier(at, s->mine_at), earlier(s->promote_at, s->reap_at));
   }
   return at;
@@ -282,6 +283,7 @@ static void reap_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) 
   /* it looks at all keys of the queue: the one that tells which of them is wrong */
   if (hq_reply_to_error(r, s->keys.key[HQ_Q].p, &err) == HEROQ_E_WRONG_TYPE)
     hq_client_event(a->client, HQ_WARNING, err.code, "reap: %s", err.text);
+  hq_tally_count(s, HQ_TALLY_LOST, hq_reply_int(hq_reply_at(r, 0), 0));
   for (uint32_t i = 0; 2 * i + 3 < hq_reply_count(r); i++) {
     hq_idtok pair = hq_get_pair(r, 2, i);
     if (!pair.id.p || !pair.token.p) continue;
@@ -346,6 +348,7 @@ static void hard_timeout(heroq_actor *a, hq_held *h) {
   if (h->settle == HQ_UNSETTLED) {
     mine = true;
     h->settle = HQ_BY_ENGINE;
+    h->settled_us = hq_mono_us();
     h->slot_lost = true;
     a->lost_slots++;
     if (h->occupies) a->out--;

@@ -143,10 +143,11 @@ enum numbers_command {
   N_DEAD,
   N_ACTORS,
   N_META,
+  N_MINUTES,
   N_TOTAL
 };
 
-static void put_numbers(hq_batch *b, const hq_qkeys *q, const char *now_text) {
+static void put_numbers(hq_batch *b, const hq_qkeys *q, int64_t now, const char *now_text) {
   hq_batch_words(b, "LLEN", q->key[HQ_Q].p, NULL);
   hq_batch_words(b, "LINDEX", q->key[HQ_Q].p, "-1", NULL);
   hq_batch_words(b, "LLEN", q->key[HQ_Q_HANDOFF].p, NULL);
@@ -157,6 +158,7 @@ static void put_numbers(hq_batch *b, const hq_qkeys *q, const char *now_text) {
   hq_batch_words(b, "ZCARD", q->key[HQ_Q_DEAD].p, NULL);
   hq_batch_words(b, "ZCOUNT", q->key[HQ_Q_ACTORS].p, now_text, "+inf", NULL);
   hq_batch_words(b, "HMGET", q->key[HQ_Q_META].p, "paused", "last_reap", NULL);
+  hq_put_minutes(b, q, now, HQ_RECENT, HQ_RECENT);
 }
 
 /* Scores may have a fraction (a lease that an outage extended). */
@@ -178,9 +180,10 @@ static void get_numbers(const hq_batch *b, uint32_t at, hq_numbers *out) {
   out->actors = hq_reply_int(hq_batch_reply(b, at + N_ACTORS), 0);
   out->paused = hq_reply_str(hq_reply_at(meta, 0)).p != NULL;
   out->last_reap = hq_reply_int(hq_reply_at(meta, 1), 0);
+  out->recent = hq_get_recent(hq_batch_reply(b, at + N_MINUTES), out->now);
 }
 
-static heroq_status server_now(const hq_errand *e, hq_batch *b, int64_t *now, heroq_error *err) {
+heroq_status hq_server_now(const hq_errand *e, hq_batch *b, int64_t *now, heroq_error *err) {
   hq_batch_reset(b);
   hq_batch_words(b, "TIME", NULL);
   heroq_status status = hq_errand_all(e, b, "TIME", err);
@@ -216,7 +219,7 @@ static heroq_status count_chunk(const hq_errand *e, char *const *queue_key, uint
   int64_t now;
   hq_batch b;
   hq_batch_init(&b);
-  heroq_status status = server_now(e, &b, &now, err);
+  heroq_status status = hq_server_now(e, &b, &now, err);
   snprintf(now_text, sizeof now_text, "%lld", (long long)now);
   hq_batch_reset(&b);
   for (uint32_t i = 0; i < n && !status; i++) {
@@ -225,7 +228,7 @@ static heroq_status count_chunk(const hq_errand *e, char *const *queue_key, uint
       status = hq_fail_nomem(err);
       break;
     }
-    put_numbers(&b, &q, now_text);
+    put_numbers(&b, &q, now, now_text);
     hq_qkeys_free(&q);
   }
   if (!status) status = hq_errand_run(e, &b, err);
@@ -274,20 +277,7 @@ static int64_t time_of_text(hq_slice s) {
   return ms;
 }
 
-static int64_t time_of_uuid7(hq_slice id) {
-  int64_t ms = 0;
-  if (id.n != 36 || id.p[8] != '-' || id.p[13] != '-' || id.p[14] != '7') return 0;
-  for (int i = 0; i < 13; i++) {
-    char c = id.p[i];
-    if (i == 8) continue;
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    if (digit < 0) return 0;
-    ms = ms * 16 + digit;
-  }
-  return ms;
-}
-
 int64_t hq_time_of(hq_slice rfc3339, hq_slice id) {
   int64_t ms = time_of_text(rfc3339);
-  return ms > 0 ? ms : time_of_uuid7(id);
+  return ms > 0 ? ms : hq_time_of_uuid7(id);
 }

@@ -2,6 +2,7 @@
 #ifndef HQ_INSPECT_H
 #define HQ_INSPECT_H
 #include "client_private.h"
+#include "stats.h"
 
 typedef struct hq_names {
   char **name;
@@ -22,6 +23,9 @@ heroq_status hq_errand_run(const hq_errand *e, hq_batch *b, heroq_error *err);
 /* The same, and the first reply that is a server's error fails it; `what` is named. */
 heroq_status hq_errand_all(const hq_errand *e, hq_batch *b, const char *what, heroq_error *err);
 
+/* The server's clock, Unix ms. */
+heroq_status hq_server_now(const hq_errand *e, hq_batch *b, int64_t *now, heroq_error *err);
+
 /* Keys that SCAN finds, at most `most` of them and in at most `rounds` looks of 1000 keys; *whole: nothing was left
  * out. type: "list", "hash". */
 heroq_status hq_find_keys(const hq_errand *e, const char *pattern, const char *type, uint32_t rounds, uint32_t most,
@@ -36,6 +40,7 @@ typedef struct hq_numbers {
   int64_t next_due;     /* of the delayed */
   int64_t oldest_lease; /* when the first lease ends */
   int64_t last_reap;
+  hq_recent recent;
   bool paused;
   bool wrong_type; /* the queue's key is no list */
 } hq_numbers;

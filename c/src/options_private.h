@@ -79,7 +79,9 @@
   X(KNOWN_TYPES, "known_types", TEXT, ACTOR, "", 0, 4096, "", "more script types to look for in an actor id")          \
   X(COUNT, "count", INT, LIST, "100", 1, 10000, "", "rows in a page")                                                  \
   X(STATUS, "status", TEXT, LIST, "", 0, 64, "", "only jobs in this status")                                           \
-  X(TYPE, "type", TEXT, LIST, "", 0, 128, "", "only this script type")
+  X(TYPE, "type", TEXT, LIST, "", 0, 128, "", "only this script type")                                                 \
+  X(OLDER, "older", DURATION, LIST, "0", 0, 315360000000, "", "only what is at least so old, 0 = any")                 \
+  X(NEWER, "newer", DURATION, LIST, "0", 0, 315360000000, "", "only what is at most so old, 0 = any")
 enum hq_option {
 #define HQ_OPTION_ENUM(ident, ...) HQ_OPT_##ident,
   HQ_OPTION_LIST(HQ_OPTION_ENUM)

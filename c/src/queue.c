@@ -103,6 +103,10 @@ static void add_numbers(heroq_record *r, const hq_numbers *n) {
   hq_record_add_int(r, "oldest_lease", n->oldest_lease);
   hq_record_add_int(r, "last_reap", n->last_reap);
   hq_record_add_int(r, "now", n->now);
+  hq_record_add_double(r, "finished_per_minute", n->recent.finished);
+  hq_record_add_double(r, "failed_per_minute", n->recent.failed);
+  hq_record_add_double(r, "wait_p95", n->recent.wait_p95);
+  hq_record_add_double(r, "run_p95", n->recent.run_p95);
 }
 
 static void add_queue(heroq_record *rows, const char *key, const hq_numbers *n) {
@@ -117,7 +121,8 @@ static void add_queue(heroq_record *rows, const char *key, const hq_numbers *n) 
   hq_record_add_child(rows, "", row);
 }
 
-static const int page_options[] = {HQ_OPT_COUNT, -1};
+static const int page_options[] = {HQ_OPT_COUNT, -1},
+                 timed_page_options[] = {HQ_OPT_COUNT, HQ_OPT_OLDER, HQ_OPT_NEWER, -1};
 
 heroq_status heroq_queue_list(heroq_client *client, const heroq_options *options, heroq_record **out, heroq_call *call,
                               heroq_error *err) {
@@ -167,6 +172,30 @@ heroq_status heroq_queue_stats(heroq_queue *self, heroq_record **out, heroq_call
   return hq_record_finish(r, out, err);
 }
 
+heroq_status heroq_queue_counters(heroq_queue *self, const heroq_options *options, heroq_record **out, heroq_call *call,
+                                  heroq_error *err) {
+  static const int allowed[] = {HQ_OPT_NEWER, -1};
+  int64_t now, newer = hq_option_int(options, HQ_OPT_NEWER);
+  hq_batch b;
+  if (!out) return hq_fail(err, HEROQ_E_INVALID, "heroq_queue_counters: out is NULL");
+  *out = NULL;
+  heroq_status status = enter(self, err);
+  if (status == HEROQ_OK) status = hq_options_only(options, "counters", allowed, err);
+  if (status) return status;
+  int64_t minutes = newer ? (newer + HQ_MINUTE_MS - 1) / HQ_MINUTE_MS : HQ_TIMES_KEPT;
+  uint32_t counts = (uint32_t)(minutes < HQ_COUNTS_KEPT ? minutes : HQ_COUNTS_KEPT);
+  uint32_t times = counts < HQ_TIMES_KEPT ? counts : HQ_TIMES_KEPT;
+  hq_errand e = hq_errand_of(self->client, call);
+  hq_batch_init(&b);
+  status = hq_server_now(&e, &b, &now, err);
+  hq_batch_reset(&b);
+  hq_put_minutes(&b, &self->keys, now, counts, times);
+  if (!status) status = hq_errand_all(&e, &b, self->keys.key[HQ_Q_MINUTES].p, err);
+  if (!status) status = hq_minutes_record(hq_batch_reply(&b, 0), now, counts, times, out, err);
+  hq_batch_free(&b);
+  return status;
+}
+
 /* ---- pages ---- */
 
 static const struct view {
@@ -176,12 +205,15 @@ static const struct view {
   bool scores;
   int beside; /* where a text about each id is: a hash, or the actors' own keys; -1 = nowhere */
   const char *beside_name;
+  bool past; /* the times are of the past: what is older or newer may be asked for */
 } views[] = {
-    {"waiting", HQ_Q, "LRANGE", false, -1, NULL},
-    {"in_flight", HQ_Q_LEASES, "ZRANGE", true, HQ_Q_HOLDERS, "holder"},
-    {"delayed", HQ_Q_DELAYED, "ZRANGE", true, -1, NULL},
-    {"dead", HQ_Q_DEAD, "ZREVRANGE", true, HQ_Q_REASONS, "reason"},
-    {"actors", HQ_Q_ACTORS, "ZREVRANGE", true, HQ_Q_ACTORS, "info"},
+    {"waiting", HQ_Q, "LRANGE", false, -1, NULL, false},
+    {"in_flight", HQ_Q_LEASES, "ZRANGE", true, HQ_Q_HOLDERS, "holder", false},
+    {"delayed", HQ_Q_DELAYED, "ZRANGE", true, -1, NULL, false},
+    {"dead", HQ_Q_DEAD, "ZRANGE", true, HQ_Q_REASONS, "reason", true},
+    {"finished", HQ_Q_FINISHED, "ZRANGE", true, -1, NULL, true},
+    {"failed", HQ_Q_FAILED, "ZRANGE", true, -1, NULL, true},
+    {"actors", HQ_Q_ACTORS, "ZREVRANGE", true, HQ_Q_ACTORS, "info", false},
 };
 
 static const struct view *find_view(const char *what) {
@@ -199,6 +231,23 @@ static void put_page(hq_batch *b, const heroq_queue *q, const struct view *v, in
   hq_batch_int(b, list ? -from - count : from);
   hq_batch_int(b, list ? -from - 1 : from + count - 1);
   if (v->scores) hq_batch_text_arg(b, "WITHSCORES");
+}
+
+/* The newest first, by this machine's clock. */
+static void put_past(hq_batch *b, const heroq_queue *q, const struct view *v, const heroq_options *o, int64_t from,
+                     int64_t count) {
+  int64_t now = hq_wall_ms(), older = hq_option_int(o, HQ_OPT_OLDER), newer = hq_option_int(o, HQ_OPT_NEWER);
+  hq_batch_begin(b, 10, -1);
+  hq_batch_text_arg(b, v->order);
+  hq_batch_slice(b, q->keys.key[v->key]);
+  older ? hq_batch_int(b, now - older) : hq_batch_text_arg(b, "+inf");
+  newer ? hq_batch_int(b, now - newer) : hq_batch_text_arg(b, "-inf");
+  hq_batch_text_arg(b, "BYSCORE");
+  hq_batch_text_arg(b, "REV");
+  hq_batch_text_arg(b, "LIMIT");
+  hq_batch_int(b, from);
+  hq_batch_int(b, count);
+  hq_batch_text_arg(b, "WITHSCORES");
 }
 
 static hq_slice page_id(const hq_reply *page, const struct view *v, uint32_t i) {
@@ -266,17 +315,22 @@ heroq_status heroq_queue_page(heroq_queue *self, const char *what, const char *c
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "heroq_queue_page: out is NULL");
   *out = NULL;
   heroq_status status = enter(self, err);
-  if (status == HEROQ_OK) status = hq_options_only(options, "a page", page_options, err);
   if (status) return status;
   if (!v)
-    return hq_fail(err, HEROQ_E_INVALID, "no page \"%s\": there are waiting, in_flight, delayed, dead, actors",
+    return hq_fail(err, HEROQ_E_INVALID,
+                   "no page \"%s\": there are waiting, in_flight, delayed, dead, finished, failed, actors",
                    what ? what : "");
+  status = hq_options_only(options, "a page", v->past ? timed_page_options : page_options, err);
+  if (status) return status;
   if (cursor && *cursor && (!hq_slice_to_int64(hq_slice_of(cursor), &from) || from < 0 || from > INT32_MAX))
     return hq_fail(err, HEROQ_E_INVALID, "\"%s\" is not a cursor of this page", cursor);
   hq_errand e = hq_errand_of(self->client, call);
   hq_batch_init(&b);
   hq_batch_init(&beside);
-  put_page(&b, self, v, from, count);
+  if (v->past)
+    put_past(&b, self, v, options, from, count);
+  else
+    put_page(&b, self, v, from, count);
   status = hq_errand_all(&e, &b, self->keys.key[v->key].p, err);
   const hq_reply *page = hq_batch_reply(&b, 0);
   uint32_t n = v->scores ? hq_reply_count(page) / 2 : hq_reply_count(page);

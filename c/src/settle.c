@@ -61,6 +61,7 @@ static heroq_status settle(heroq_job *job, int how, hq_slice payload, uint32_t f
     return rc;
   }
   h->settle = how;
+  h->settled_us = hq_mono_us();
   h->payload = (hq_slice){copy, payload.n};
   h->flags = flags;
   h->delay = delay;

@@ -30,9 +30,11 @@ static bool is_private(const char *name) { return !strncmp(name, "hq_", 3); }
 /* Whoever stops, requeues or awaits it would look into the queue of its type. */
 static bool needs_queue(const heroq_job *job) { return job->group && hq_name_ok(hq_job_slice(job, HQ_F_SCRIPT_TYPE)); }
 
+static bool is_delayed(const heroq_job *job) { return job->delay > 0 || job->at > 0; }
+
 uint32_t hq_wire_field_args(const heroq_job *job, hq_slice reply_to) {
-  /* status, createdAt, updatedAt, hq_ttl; hq_queue */
-  uint32_t n = 4 + !!reply_to.p + !!job->expires + needs_queue(job);
+  /* status, createdAt, updatedAt, hq_ttl; hq_expires, hq_due, hq_queue */
+  uint32_t n = 4 + !!reply_to.p + !!job->expires + is_delayed(job) + needs_queue(job);
   for (int f = 0; f < HQ_F_COUNT; f++) n += goes_along(f) && job->field[f].p;
   for (uint32_t i = 0; i < job->extra_count; i++) n += !is_private(job->extra[i].name);
   return 2 * n;
@@ -59,6 +61,10 @@ void hq_wire_put_fields(hq_batch *b, const heroq_job *job, hq_slice reply_to, in
   if (job->expires) {
     hq_batch_text_arg(b, "hq_expires");
     hq_batch_int(b, now + job->expires);
+  }
+  if (is_delayed(job)) {
+    hq_batch_text_arg(b, "hq_due");
+    hq_batch_int(b, job->at > 0 ? job->at : now + job->delay);
   }
   if (!needs_queue(job)) return;
   hq_buf queue = {0};

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def list_queues(server: Client | Embedded | str | None = None) -> Iterator[dict[str, Any]]:
-    """Rows of queue, script_type, group, instance, waiting, in_flight, delayed, dead, paused, actors, oldest."""
+    """Rows of queue, script_type, group, instance, waiting, in_flight, delayed, dead, paused, actors, oldest, and of
+    the last five minutes finished_per_minute, failed_per_minute, wait_p95, run_p95 (ms)."""
     client, owns = client_of(server, {})
     try:
         page = _heroq.heroq_queue_list(client._handle, None)
@@ -55,9 +56,23 @@ class Queue(Closing):
     def __bool__(self) -> bool:
         return True
 
-    def page(self, what: str = "waiting", count: int = 100) -> Iterator[dict[str, Any]]:
-        """Entries of waiting, in_flight, delayed, dead or actors: id, and time, holder, reason where they exist."""
-        handle = options.handle({"count": count})
+    def counters(self, newer: options.Value | None = None) -> dict[str, Any]:
+        """What ended in the last hour, or in the time `newer`: finished, failed, retried, lost, in all and as rows by
+        minute; wait and run: count, p50, p95, p99 (ms) and rows of from, to, count."""
+        return _heroq.heroq_queue_counters(self._handle, options.handle({"newer": newer}))
+
+    def page(
+        self,
+        what: str = "waiting",
+        count: int = 100,
+        *,
+        older: options.Value | None = None,
+        newer: options.Value | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Entries of waiting, in_flight, delayed, dead, finished, failed or actors: id, and time, holder, reason, info
+        where they exist. Of dead, finished and failed, the newest first, also only those of at least the age `older`,
+        at most `newer`."""
+        handle = options.handle({"count": count, "older": older, "newer": newer})
         cursor: str | None = None
         while cursor != "0":
             page = _heroq.heroq_queue_page(self._handle, what, cursor, handle)

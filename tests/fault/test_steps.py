@@ -161,7 +161,10 @@ def one_dies_and_one_lives(server: Server, lives: list[Life], command: str, kind
     lives.append(Life(server, kind))
 
 
-@pytest.mark.parametrize(("command", "attempts"), [("beat", 2), ("promote", 1), ("reap", 2), ("seen", 1), ("ZADD", 1)])
+@pytest.mark.parametrize(
+    ("command", "attempts"),
+    [("beat", 2), ("promote", 1), ("reap", 2), ("seen", 1), ("ZADD", 1), ("tally", 1), ("ended", 1)],
+)
 def test_2_housekeeping(server: Server, lives: list[Life], command: str, attempts: int) -> None:
     """An actor dies behind what it does beside the jobs; what it was to do is done by the next."""
     if command == "beat":

@@ -72,6 +72,12 @@ RULES = {
     ),
     "one keeps watch": ("promote", "if left > 0 and left <= 60000 then", "if false then"),
     "the watch is another's": ("promote", "who ~= actor and tonumber", "tonumber"),
+    "CLAIM tells when a delayed job was due": ("claim", "return {n, v, due or nil}", "return {n, v}"),
+    "REQUEUE: nobody knows how long it has waited": ("requeue", ", 'hq_due', 0)", ")"),
+    "TALLY counts a repeat once": ("tally", "if num(call('GET', tally)) >= n then return 0 end", ""),
+    "TALLY removes old minutes": ("tally", "if #old > 0 then call('HDEL', minutes, unpack(old)) end", ""),
+    "TALLY after the clock went back": ("tally", "if day > m then call('DEL', minutes) end", ""),
+    "ENDED keeps only so many": ("ended", "if more > 0 then", "if false then"),
     "PUSH takes the note away": ("push", "call('ZREM', intents, unpack(ARGV, from, to))", ""),
 }
 
@@ -89,6 +95,8 @@ def sees(at: Wire, script: str) -> bool:
 # Rules about times have no case of their own, but a test.
 TIMED = dict.fromkeys(["the outage grace", "the outage grace once"], scripts.test_outage_grace_is_given_once)
 TIMED |= dict.fromkeys(["one keeps watch", "the watch is another's"], scripts.test_one_keeps_watch)
+TIMED["TALLY removes old minutes"] = scripts.test_minutes_go
+TIMED["TALLY after the clock went back"] = scripts.test_minutes_begin_anew_when_the_clock_went_far_back
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,18 @@ def raw(value: Any) -> Any:
 
 class Z(dict[Any, Any]):
     """A sorted set: member → score. States compare the members alone."""
+
+
+def from_the_newest(fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The fields of minutes, by how far they are from the newest one: the clock is the server's."""
+    newest = max((int(name.split(b":")[0]) for name in fields if name != b"swept"), default=0)
+
+    def moved(text: bytes) -> bytes:
+        return re.sub(rb"^\d+", lambda n: b"%d" % (int(n[0]) - newest), text)
+
+    swept = fields.get(b"swept")
+    out = {moved(name): value for name, value in fields.items() if name != b"swept"}
+    return out | ({b"swept": b" ".join(map(moved, swept.split()))} if swept else {})
 
 
 class Wire:
@@ -67,7 +80,8 @@ class Wire:
         kind = self.call("TYPE", key)
         if kind == b"hash":
             flat = self.call("HGETALL", key)
-            return dict(zip(flat[::2], flat[1::2], strict=True))
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+            return from_the_newest(fields) if key == self.key("minutes").encode() else fields
         if kind == b"list":
             return self.call("LRANGE", key, 0, -1)
         if kind == b"zset":
@@ -601,6 +615,36 @@ CASES = [
         oom="refused",
     ),
     Case(
+        "tally",
+        "the first",
+        {},
+        [1, 3, 1, 2, 0, "40:2 41:1", "8:3"],
+        1,
+        {"tally": "1", "minutes": {"0": "3 1 2 0", "0:w": "40:2 41:1", "0:r": "8:3", "swept": "0 0"}},
+        0,
+        oom="refused",
+    ),
+    Case("tally", "told before", {"tally": "2"}, [2, 3, 1, 2, 0, "40:2", "8:3"], 0),
+    Case("tally", "an older one", {"tally": "3"}, [2, 3, 1, 2, 0, "40:2", "8:3"], 0),
+    Case(
+        "ended",
+        "both",
+        {"finished": Z(x=1), "failed": Z(x=2)},
+        [2, 1, 0, "a", 7, "b"],
+        2,
+        {"finished": Z(x=1, a=0), "failed": Z(x=1, b=0)},
+        oom="refused",
+    ),
+    Case(
+        "ended",
+        "only the newest are kept",
+        {"failed": Z(x=1, y=2, z=3)},
+        [2, 0, 7, "a"],
+        1,
+        {"failed": Z(z=1, a=0)},
+        oom="refused",
+    ),
+    Case(
         "reply",
         "pushes",
         {"reply": ["x"]},
@@ -648,6 +692,15 @@ CASES = [
         [tok(2), Q, ""],
         [5, FIELDS],
         running(hq_token=tok(2), hq_attempt=5),
+        oom="refused",
+    ),
+    Case(
+        "claim",
+        "delayed",
+        job(hq_due=7),
+        [tok(1), Q, ""],
+        [1, FIELDS, "7"],
+        running(hq_due=7),
         oom="refused",
     ),
     Case("claim", "missing", {}, [tok(1), Q, ""], [-1]),
@@ -950,7 +1003,7 @@ CASES = [
         ),
         [],
         [1, Q, "osis"],
-        job(hq_queue=Q, hq_attempt=1, hq_ttl=5, hq_headers="{}", script_type="osis", hq_requeued=1),
+        job(hq_queue=Q, hq_attempt=1, hq_ttl=5, hq_headers="{}", script_type="osis", hq_requeued=1, hq_due=0),
         oom="refused",
     ),
     Case("requeue", "running", RAN, [], [0]),
@@ -1126,7 +1179,7 @@ def test_wrong_type(wire: Wire, script: str, name: str) -> None:
     before, args = broad(script)
     wire.put(before)
     wire.call("DEL", wire.key(name))
-    if name == "actor":
+    if name in ("actor", "tally"):
         wire.call("RPUSH", wire.key(name), "x")
     else:
         wire.call("SET", wire.key(name), "x")
@@ -1461,6 +1514,80 @@ def test_actors_disappear(wire: Wire) -> None:
     wire.run("seen", "short", "{}", 100)
     assert wire.call("PTTL", wire.key("actors")) > 50_000
     assert wire.call("PTTL", wire.key("actor")) <= 100
+
+
+def at(wire: Wire, minute: int) -> str:
+    """A minute of the server's clock, so many from now."""
+    return str(wire.now() // 60_000 + minute)
+
+
+def minutes(wire: Wire) -> dict[bytes, bytes]:
+    fields: dict[bytes, bytes] = wire.value(wire.key("minutes").encode())
+    return fields
+
+
+def test_tallies_add_up(wire: Wire) -> None:
+    """Of one actor and of another one; one that is repeated counts once."""
+    wire.run("tally", 1, 1, 2, 3, 4, "0:1 175:2", "5:1")
+    wire.run("tally", 2, 1, 0, 0, 0, "175:1 176:1", "")
+    wire.run("tally", 2, 1, 0, 0, 0, "175:1 176:1", "")
+    wire.call("DEL", wire.key("tally"))
+    wire.run("tally", 1, 8, 0, 0, 0, "", "4:1")
+    found = minutes(wire)
+    if len(found) == 4:  # else a minute has ended meanwhile
+        assert found == raw_fields({"0": "10 2 3 4", "0:w": "0:1 175:4", "0:r": "4:1 5:1", "swept": "0 0"})
+
+
+def raw_fields(fields: dict[str, str]) -> dict[bytes, bytes]:
+    return {name.encode(): value.encode() for name, value in fields.items()}
+
+
+def test_minutes_go(wire: Wire) -> None:
+    """Counts after a day, waits and runs after an hour; so many in a call, so that no call is long."""
+    old = {at(wire, -1445): "9 9 9 9", at(wire, -1441): "9 9 9 9", at(wire, -1430): "8 0 0 0", "0": "7 0 0 0"}
+    old |= {at(wire, -70) + ":w": "1:1", at(wire, -70) + ":r": "1:1", at(wire, -50) + ":w": "2:1"}
+    swept = f"{at(wire, -1445)} {at(wire, -71)}"
+    wire.put({"minutes": {**old, "swept": swept}})
+    wire.run("tally", 1, 1, 0, 0, 0, "", "")
+    kept = {int(name.split(b":")[0]) for name in wire.call("HKEYS", wire.key("minutes")) if name != b"swept"}
+    assert kept >= {0, int(at(wire, -1430)), int(at(wire, -50))} and len(kept) == 4
+    day, hour = (int(n) for n in wire.call("HGET", wire.key("minutes"), "swept").split())
+    assert abs(day - int(at(wire, -1439))) <= 1 and abs(hour - int(at(wire, -59))) <= 1
+    assert 86_000_000 < wire.call("PTTL", wire.key("minutes")) <= DAY
+    assert 590_000 < wire.call("PTTL", wire.key("tally")) <= 600_000
+
+
+def test_sweeping_minutes_is_bounded_and_goes_on(wire: Wire) -> None:
+    wire.put({"minutes": {at(wire, -i): "1 0 0 0" for i in range(1450, 2000)} | {"swept": f"{at(wire, -2000)} 5"}})
+    sizes = []
+    for n in range(1, 12):
+        wire.run("tally", n, 1, 0, 0, 0, "", "")
+        sizes.append(wire.call("HLEN", wire.key("minutes")))
+    assert sizes[0] >= 550 - 128 and sizes[-1] <= 4
+    assert all(before - after <= 128 for before, after in pairwise(sizes))
+
+
+def test_minutes_begin_anew_when_the_clock_went_far_back(wire: Wire) -> None:
+    wire.put({"minutes": {at(wire, 9000): "1 0 0 0", "swept": f"{at(wire, 9000)} {at(wire, 9000)}"}})
+    wire.run("tally", 1, 1, 0, 0, 0, "", "")
+    assert minutes(wire) == raw_fields({"0": "1 0 0 0", "swept": "0 0"})
+
+
+def test_nonsense_in_minutes_counts_as_none(wire: Wire) -> None:
+    wire.put({"tally": "x", "minutes": {at(wire, 0): "a b", at(wire, 0) + ":w": "x:1 2:y 3", "swept": "never"}})
+    assert wire.run("tally", 1, 1, 0, 0, 0, "3:1", "no histogram") == 1
+    assert b"1 0 0 0" in minutes(wire).values() and b"3:1" in minutes(wire).values()
+
+
+def test_the_history_has_times_and_is_bounded(wire: Wire) -> None:
+    wire.run("ended", 10_000, 1, 0, "a", 60_000, "b")
+    assert abs(wire.in_ms("finished", "a")) < 5000 and abs(wire.in_ms("failed", "b") + 60_000) < 5000
+    assert 6.9 * DAY < wire.call("PTTL", wire.key("failed")) <= 7 * DAY
+    pairs = [x for i in range(128) for x in (i, f"i{i}")]
+    for kept, n in ((100, 128), (100, 0)):
+        assert wire.run("ended", kept, n, *pairs) == 128
+    assert wire.call("ZCARD", wire.key("finished")) == 100 and wire.call("ZCARD", wire.key("failed")) == 100
+    assert wire.call("ZRANGE", wire.key("finished"), -1, -1) in ([b"i0"], [b"a"])
 
 
 # ---- bytes and nonsense ----

@@ -7,8 +7,8 @@
 
 HEROQ_BEGIN_DECLS
 
-/** All queues: rows of queue, script_type, group, instance, waiting, in_flight, delayed, dead, paused, actors, oldest.
- *  Known ones come from heroq's own list, foreign ones from a bounded SCAN; `options`: count. */
+/** All queues: rows of queue, script_type, group, instance, waiting, in_flight, delayed, dead, paused, actors, oldest, and
+ *  of the last five minutes finished_per_minute, failed_per_minute, wait_p95, run_p95 (ms). Known ones come from heroq's own list, foreign ones from a bounded SCAN; `options`: count. */
 HEROQ_API heroq_status heroq_queue_list(heroq_client *client, const heroq_options *options, heroq_record **out,
                                         heroq_call *call, heroq_error *err);
 /** The queue of a type, or of a group, or of an instance (NULL or "" = not given). */
@@ -20,8 +20,15 @@ HEROQ_API void heroq_queue_free(heroq_queue *self);
 HEROQ_API const char *heroq_queue_key(const heroq_queue *self);
 /** waiting, handoff, in_flight, delayed, dead, paused, actors, next_due, oldest_lease, last_reap. */
 HEROQ_API heroq_status heroq_queue_stats(heroq_queue *self, heroq_record **out, heroq_call *call, heroq_error *err);
-/** A page of ids. `what`: waiting (next first), in_flight, delayed, dead, actors. Rows: id, and time, holder, reason
- *  where they exist. `cursor` NULL begins; `options`: count. */
+/** What reliable and canonical actors of heroq saw end, by the minute of the server's clock: finished, failed, retried, lost
+ *  (leases that ran out), in all and as rows with `time`, minutes without any left out; wait (of first attempts, since the
+ *  job was made or due) and run: count, p50, p95, p99 in ms, rows of from, to, count; now, since, times_since (wait and run
+ *  are kept an hour). A second late. `options`: newer, 1 h if not given, at most 24 h. */
+HEROQ_API heroq_status heroq_queue_counters(heroq_queue *self, const heroq_options *options, heroq_record **out,
+                                            heroq_call *call, heroq_error *err);
+/** A page of ids. `what`: waiting (next first), in_flight, delayed, dead, finished, failed (the newest 10,000; above a
+ *  thousand a second from one actor finished is a sample), actors. Rows: id, and time, holder, reason, info where they exist.
+ *  `cursor` NULL begins; `options`: count; of dead, finished and failed also older, newer. */
 HEROQ_API heroq_status heroq_queue_page(heroq_queue *self, const char *what, const char *cursor,
                                         const heroq_options *options, heroq_record **out, heroq_call *call,
                                         heroq_error *err);

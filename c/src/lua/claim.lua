@@ -1,7 +1,7 @@
 -- CLAIM: starts the run of an id that this actor holds in its queue.
 -- KEYS job
 -- ARGV token, queue, over (token of another queue that the caller found to hold nothing any more, '' none)
--- Returns {attempt, {fields}}; {-1} missing; {-2, reply_to, payload, reason} terminal; {-3, seq} superseded;
+-- Returns {attempt, {fields}}, and hq_due behind them if it is there; {-1} missing; {-2, reply_to, payload, reason} terminal; {-3, seq} superseded;
 --         {-4, reply_to, payload} it was to be stopped, or expired, and has been ended; {-5, queue, token} runs through another
 --         queue.
 -- Repeat: the token stands there, the same answer.
@@ -16,4 +16,4 @@ local r = redis.pcall('HSET', KEYS[1], 'status', 'started', 'hq_token', ARGV[1],
 if type(r) == 'table' then return r end
 if output or err then call('HDEL', KEYS[1], 'output', 'error') end
 if n > 1 or output or err then call('PERSIST', KEYS[1]) end
-return {n, v}
+return {n, v, due or nil}

@@ -1,11 +1,12 @@
 -- START: a canonical actor begins a job that it has popped.
 -- KEYS job
--- Returns {1, {fields}}; {-1} missing; {-2, reply_to, payload, ''} terminal; {-4, reply_to, payload} it was to be
+-- Returns {1, {fields}}, and hq_due behind them if it is there; {-1} missing; {-2, reply_to, payload, ''} terminal; {-4, reply_to, payload} it was to be
 --         stopped, or expired, and has been ended.
 -- Repeat: the same.
 local call = redis.call
 local v = redis.pcall('HMGET', KEYS[1], 'status', 'hq_token', 'hq_reply_to', 'hq_ttl', 'output', 'error',
-  'hq_expires', 'script', 'timeout', 'retries', 'callerId', 'contextId', 'env_vars', 'hq_headers')
+  'hq_expires', 'script', 'timeout', 'retries', 'callerId', 'contextId', 'env_vars', 'hq_headers',
+  'hq_due')
 if v.err then return v end
 local status, held, reply_to, life, output, err, expires, script = unpack(v, 1, 8)
 if not status and not script then return {-1} end
@@ -25,4 +26,4 @@ if held or output or err then
   call('HDEL', KEYS[1], 'hq_token', 'output', 'error')
   call('PERSIST', KEYS[1])
 end
-return {1, {unpack(v, 8, 14)}}
+return {1, {unpack(v, 8, 14)}, v[15] or nil}
