@@ -1,6 +1,7 @@
 /* Time and chance: the only file that asks the system for either. */
 #include "clock.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -107,4 +108,43 @@ int64_t hq_time_of_uuid7(hq_slice id) {
     ms = ms * 16 + digit;
   }
   return ms;
+}
+
+static bool digits(const char **p, const char *end, int n, int64_t *out) {
+  *out = 0;
+  for (int i = 0; i < n; i++, (*p)++) {
+    if (*p >= end || !isdigit((unsigned char)**p)) return false;
+    *out = *out * 10 + (**p - '0');
+  }
+  return true;
+}
+
+/* RFC 3339 → Unix ms; foreign producers write it with any fraction and any offset. */
+int64_t hq_time_of_rfc3339(hq_slice s) {
+  static const char mark[] = "--T::";
+  const char *p = s.p, *end = s.p + s.n;
+  int64_t v[6], fraction = 0, scale = 100, hours = 0, minutes = 0;
+  if (!p) return 0;
+  for (int i = 0; i < 6; i++) {
+    if (!digits(&p, end, i ? 2 : 4, &v[i])) return 0;
+    if (i < 5 && (p >= end || (*p != mark[i] && !(i == 2 && (*p == ' ' || *p == 't'))))) return 0;
+    if (i < 5) p++;
+  }
+  if (p < end && *p == '.')
+    for (p++; p < end && isdigit((unsigned char)*p); p++, scale /= 10) fraction += scale * (*p - '0');
+  if (p < end && (*p == '+' || *p == '-')) {
+    int64_t sign = *p++ == '+' ? 1 : -1;
+    if (!digits(&p, end, 2, &hours) || p >= end || *p++ != ':' || !digits(&p, end, 2, &minutes)) return 0;
+    hours *= sign;
+    minutes *= sign;
+  }
+  if (v[1] < 1 || v[1] > 12) return 0;
+  int64_t y = v[1] <= 2 ? v[0] - 1 : v[0], m = v[1] <= 2 ? v[1] + 9 : v[1] - 3; /* years that begin in March */
+  int64_t days = y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + v[2] - 1 - 719468;
+  return (((days * 24 + v[3] - hours) * 60 + v[4] - minutes) * 60 + v[5]) * 1000 + fraction;
+}
+
+int64_t hq_time_of(hq_slice rfc3339, hq_slice id) {
+  int64_t ms = hq_time_of_rfc3339(rfc3339);
+  return ms > 0 ? ms : hq_time_of_uuid7(id);
 }

@@ -16,5 +16,7 @@ int64_t hq_jitter(int64_t ms);                                /* ms * U(0.75, 1.
 int64_t hq_backoff(int64_t *step, int64_t base, int64_t max); /* doubles *step from base to max, jittered */
 void hq_rfc3339(int64_t wall_ms, char out[32]);               /* 2026-11-24T08:00:00.123Z */
 void hq_uuid7(char out[37]);
-int64_t hq_time_of_uuid7(hq_slice id); /* the Unix ms in it; 0: it is none */
+int64_t hq_time_of_uuid7(hq_slice id);             /* the Unix ms in it; 0: it is none */
+int64_t hq_time_of_rfc3339(hq_slice text);         /* 0: it is none */
+int64_t hq_time_of(hq_slice rfc3339, hq_slice id); /* of the text, else of the id, else 0 */
 #endif

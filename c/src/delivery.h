@@ -107,7 +107,8 @@ void hq_put_tally(hq_batch *b, const hq_qkeys *q, const char *actor, int64_t n, 
 void hq_put_ended(hq_batch *b, const hq_qkeys *q, uint32_t finished, uint32_t n);
 
 /* ---- job slot ---- */
-void hq_put_place(hq_batch *b, const char *job_key, const char *queue); /* PLACE: notes where it is to be queued; 1, 0 */
+void hq_put_place(hq_batch *b, const char *job_key,
+                  const char *queue); /* PLACE: notes where it is to be queued; 1, 0 */
 /* What a claim reads, in this order; absent ones are nil. */
 #define HQ_CLAIM_FIELDS "script", "timeout", "retries", "callerId", "contextId", "env_vars", "hq_headers"
 #define HQ_CLAIM_FIELD_COUNT 7

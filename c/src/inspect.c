@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { SCAN_LOOK = 1000, SCAN_ROUNDS = 100, MOST_QUEUES = 10000, CHUNK = 128 };
 
@@ -250,34 +249,4 @@ heroq_status hq_count_queues(const hq_errand *e, char *const *queue_key, uint32_
   for (uint32_t i = 0; i < n && !status; i += CHUNK)
     status = count_chunk(e, queue_key + i, n - i < CHUNK ? n - i : CHUNK, out + i, err);
   return status;
-}
-
-/* ---- times ---- */
-
-static int64_t time_of_text(hq_slice s) {
-  char text[40];
-  struct tm tm = {0};
-  int at = 0;
-  if (s.n < 20 || s.n >= sizeof text) return 0;
-  memcpy(text, s.p, s.n);
-  text[s.n] = 0;
-  if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-             &tm.tm_sec, &at) != 6 ||
-      !at)
-    return 0;
-  tm.tm_year -= 1900;
-  tm.tm_mon -= 1;
-  int64_t ms = (int64_t)timegm(&tm) * 1000, unit = 100;
-  const char *p = text + at;
-  if (*p == '.')
-    for (p++; *p >= '0' && *p <= '9'; p++, unit /= 10) ms += (*p - '0') * unit;
-  int hours, minutes;
-  if ((*p == '+' || *p == '-') && sscanf(p + 1, "%2d:%2d", &hours, &minutes) == 2)
-    ms -= (*p == '+' ? 1 : -1) * (hours * 60 + minutes) * (int64_t)60000;
-  return ms;
-}
-
-int64_t hq_time_of(hq_slice rfc3339, hq_slice id) {
-  int64_t ms = time_of_text(rfc3339);
-  return ms > 0 ? ms : hq_time_of_uuid7(id);
 }

@@ -46,7 +46,4 @@ typedef struct hq_numbers {
 } hq_numbers;
 /* Fills out[0 .. n) for n queue keys; two round trips for each 128. */
 heroq_status hq_count_queues(const hq_errand *e, char *const *queue_key, uint32_t n, hq_numbers *out, heroq_error *err);
-
-/* Unix ms of an RFC 3339 time, else the time in a UUIDv7, else 0. */
-int64_t hq_time_of(hq_slice rfc3339, hq_slice id);
 #endif

@@ -10,6 +10,7 @@
 #include "keys_private.h"
 #include "options_private.h"
 #include "record_private.h"
+#include "tags.h"
 
 enum { LARGEST_SCRIPT = 512 << 20, LARGEST_FIELD = 1 << 20, MOST_EXTRAS = 256, LONGEST_FIELD_NAME = 1024 };
 enum { LONGEST_TIMEOUT = 30 * 86400, MOST_RETRIES = 1000000 };
@@ -434,6 +435,7 @@ static heroq_status check_value(int field, const char *name, hq_slice value, her
   case HQ_F_RETRIES: return check_number(name, value, MOST_RETRIES, err);
   case HQ_F_ENV_VARS:
   case HQ_F_HQ_HEADERS: return hq_json_check_string_map(value, name, err);
+  case HQ_F_HQ_TAGS: return hq_tags_check(value, err);
   case HQ_F_PREREQUISITES:
   case HQ_F_DEPENDENTS: return hq_json_check_id_list(value, name, err);
   default: return HEROQ_OK;
@@ -508,6 +510,12 @@ static heroq_status set_place(heroq_job *job, const char **to, const char *what,
   return HEROQ_OK;
 }
 
+static heroq_status set_tags(heroq_job *job, hq_slice tags, heroq_error *err) {
+  if (tags.n) return hq_job_set(job, hq_field_name[HQ_F_HQ_TAGS], tags, err);
+  job->field[HQ_F_HQ_TAGS] = HQ_SLICE_NONE;
+  return hq_ok(err);
+}
+
 heroq_status heroq_job_set_option(heroq_job *self, const char *name, const char *value, heroq_error *err) {
   int option;
   int64_t number;
@@ -522,6 +530,7 @@ heroq_status heroq_job_set_option(heroq_job *self, const char *name, const char 
   case HQ_OPT_AT: self->at = number; return HEROQ_OK;
   case HQ_OPT_EXPIRES: self->expires = number; return HEROQ_OK;
   case HQ_OPT_URGENT: self->urgent = number; return HEROQ_OK;
+  case HQ_OPT_TAGS: return set_tags(self, hq_slice_of(value), err);
   case HQ_OPT_GROUP: return set_place(self, &self->group, name, value, err);
   case HQ_OPT_INSTANCE: return set_place(self, &self->instance, name, value, err);
   default: return hq_fail(err, HEROQ_E_INTERNAL, "the option \"%s\" of jobs has no place", name);

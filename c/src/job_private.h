@@ -15,7 +15,7 @@
   X(CONCURRENT, "concurrent") X(LOG_PATH, "log_path") X(ENV_VARS, "env_vars") \
   X(PREREQUISITES, "prerequisites") X(DEPENDENTS, "dependents") X(CREATED_AT, "createdAt") \
   X(UPDATED_AT, "updatedAt") X(OUTPUT, "output") X(ERROR, "error") X(HQ_TTL, "hq_ttl") \
-  X(HQ_HEADERS, "hq_headers") X(HQ_REPLY_TO, "hq_reply_to")
+  X(HQ_HEADERS, "hq_headers") X(HQ_TAGS, "hq_tags") X(HQ_REPLY_TO, "hq_reply_to")
 /* clang-format on */
 enum hq_field {
 #define HQ_FIELD_ENUM(ident, name) HQ_F_##ident,

@@ -53,6 +53,7 @@
   X(TTL, "ttl", DURATION, JOB, "24h", 1000, 315360000000, "", "how long the hash is kept after the end")               \
   X(GROUP, "group", TEXT, JOB, "", 0, 128, "", "group within the script type")                                         \
   X(INSTANCE, "instance", TEXT, JOB, "", 0, 128, "", "instance within the group")                                      \
+  X(TAGS, "tags", TEXT, JOB, "", 0, 2048, "", "names to find the job by, with commas between")                         \
   X(DELIVERY, "delivery", CHOICE, ACTOR, "reliable", 0, 0, "reliable,canonical",                                       \
     "at least once, or at most once as BLPOP")                                                                         \
   X(LEASE, "lease", DURATION, ACTOR, "30s", 300, 3600000, "", "a silent actor's jobs go back after this")              \
@@ -80,6 +81,10 @@
   X(COUNT, "count", INT, LIST, "100", 1, 10000, "", "rows in a page")                                                  \
   X(STATUS, "status", TEXT, LIST, "", 0, 64, "", "only jobs in this status")                                           \
   X(TYPE, "type", TEXT, LIST, "", 0, 128, "", "only this script type")                                                 \
+  X(TEXT, "text", TEXT, LIST, "", 0, 256, "", "only jobs with this in their id")                                       \
+  X(ID_PREFIX, "id_prefix", TEXT, LIST, "", 0, 256, "", "only jobs whose id begins with this")                         \
+  X(CALLER, "caller", TEXT, LIST, "", 0, 1024, "", "only jobs of this callerId")                                       \
+  X(TAG, "tag", TEXT, LIST, "", 0, 128, "", "only jobs with this tag")                                                 \
   X(OLDER, "older", DURATION, LIST, "0", 0, 315360000000, "", "only what is at least so old, 0 = any")                 \
   X(NEWER, "newer", DURATION, LIST, "0", 0, 315360000000, "", "only what is at most so old, 0 = any")
 enum hq_option {

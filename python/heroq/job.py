@@ -29,7 +29,7 @@ class StopReason(enum.IntEnum):
 class Job:
     """A job to be submitted, one that was read, or one that an actor took.
 
-    Further keywords are options of a job: timeout, retries, delay, at, urgent, ttl, group, instance.
+    Further keywords are options of a job: timeout, retries, delay, at, urgent, ttl, group, instance, tags.
     A job that was submitted or taken no longer changes. One that was taken and is dropped without being settled goes
     back to its queue after a while.
     """
@@ -138,6 +138,12 @@ class Job:
 
     def header(self, name: str) -> str | None:
         return _heroq.heroq_job_header(self._handle, name)
+
+    @property
+    def tags(self) -> list[str]:
+        """Of a job that was made or read; one that was taken does not know them."""
+        text = (self.field("hq_tags") or b"").decode(errors="replace")
+        return text.split(",") if text else []
 
     @property
     def env(self) -> dict[str, str]:

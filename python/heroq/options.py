@@ -12,7 +12,7 @@ from . import _heroq
 from .errors import InvalidError
 
 #: what an option's value may be
-Value = str | int | float | bool | timedelta | datetime
+Value = str | int | float | bool | timedelta | datetime | list[str] | tuple[str, ...]
 
 
 @functools.cache
@@ -26,6 +26,8 @@ def text_of(name: str, value: Value) -> str:
     """The value as the library reads it. Whether it is right, the library says."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ",".join(value)
     if isinstance(value, timedelta):
         return f"{round(value.total_seconds() * 1000)}ms"
     if isinstance(value, datetime):

@@ -171,10 +171,35 @@ class Supervisor(Closing):
             cursor, ended = page["cursor"], page["ended"]
 
     def list_jobs(
-        self, *, status: str | None = None, type: str | None = None, count: int | None = None
+        self,
+        *,
+        status: str | None = None,
+        type: str | None = None,
+        caller: str | None = None,
+        tag: str | None = None,
+        text: str | None = None,
+        id_prefix: str | None = None,
+        older: options.Value | None = None,
+        newer: options.Value | None = None,
+        count: int | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Rows of id, status, script_type, created, size. A job may come twice, as a scan has it."""
-        handle = options.handle({"status": status, "type": type, "count": count})
+        """Rows of id, status, script_type, created, size, caller, tags. A job may come twice, as a scan has it.
+
+        `text` is a part of the id; `older` and `newer` are times since the job was made; `count` is a page.
+        """
+        handle = options.handle(
+            {
+                "status": status,
+                "type": type,
+                "caller": caller,
+                "tag": tag,
+                "text": text,
+                "id_prefix": id_prefix,
+                "older": older,
+                "newer": newer,
+                "count": count,
+            }
+        )
         cursor: str | None = None
         while cursor != "0":
             page = _heroq.heroq_supervisor_list_jobs(self._handle, cursor, handle)

@@ -56,7 +56,7 @@ HEROQ_API const void *heroq_job_field(const heroq_job *self, const char *name, s
 /** Sets a field; fields that begin with hq_ are heroq's own and refused. JSON-valued fields are checked. */
 HEROQ_API heroq_status heroq_job_set_field(heroq_job *self, const char *name, const void *data, size_t size,
                                            heroq_error *err);
-/** An option of the job: timeout, retries, delay, at, expires, urgent, ttl, group, instance, … (see heroq_options_describe). */
+/** An option of the job: timeout, retries, delay, at, expires, urgent, ttl, group, instance, tags, … (see heroq_options_describe). */
 HEROQ_API heroq_status heroq_job_set_option(heroq_job *self, const char *name, const char *value, heroq_error *err);
 /** An environment variable of the script (field env_vars). */
 HEROQ_API heroq_status heroq_job_set_env(heroq_job *self, const char *name, const char *value, heroq_error *err);

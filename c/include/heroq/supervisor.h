@@ -66,8 +66,10 @@ HEROQ_API heroq_status heroq_supervisor_get_logs(heroq_supervisor *self, const c
 HEROQ_API heroq_status heroq_supervisor_read_stream(heroq_supervisor *self, const char *job_id, const char *cursor,
                                                     int64_t timeout_ms, const heroq_options *options,
                                                     heroq_record **out, heroq_call *call, heroq_error *err);
-/** A page of jobs: rows of id, status, script_type, created, size; `cursor` NULL or "" begins, "0" in the answer ends.
- *  A job may come twice, as SCAN does. `options`: count, status, type. */
+/** A page of jobs: rows of id, status, script_type, created, size, caller, tags (a list); `cursor` NULL or "" begins, "0" in
+ *  the answer ends. A bounded part of the keys is looked at for each page, so that one may be short, or empty, before the
+ *  end. A job may come twice, as SCAN does. `options`: count, status, type, caller, tag, text (in the id), id_prefix, older,
+ *  newer (since it was made). */
 HEROQ_API heroq_status heroq_supervisor_list_jobs(heroq_supervisor *self, const char *cursor,
                                                   const heroq_options *options, heroq_record **out, heroq_call *call,
                                                   heroq_error *err);

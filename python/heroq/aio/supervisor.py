@@ -162,11 +162,36 @@ class Supervisor(Bound[SyncSupervisor]):
             cursor, ended = page["cursor"], page["ended"]
 
     async def list_jobs(
-        self, *, status: str | None = None, type: str | None = None, count: int | None = None
+        self,
+        *,
+        status: str | None = None,
+        type: str | None = None,
+        caller: str | None = None,
+        tag: str | None = None,
+        text: str | None = None,
+        id_prefix: str | None = None,
+        older: options.Value | None = None,
+        newer: options.Value | None = None,
+        count: int | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
-        """Rows of id, status, script_type, created, size. A job may come twice, as a scan has it."""
+        """Rows of id, status, script_type, created, size, caller, tags. A job may come twice, as a scan has it.
+
+        `text` is a part of the id; `older` and `newer` are times since the job was made; `count` is a page.
+        """
         made = await self._open()
-        handle = options.handle({"status": status, "type": type, "count": count})
+        handle = options.handle(
+            {
+                "status": status,
+                "type": type,
+                "caller": caller,
+                "tag": tag,
+                "text": text,
+                "id_prefix": id_prefix,
+                "older": older,
+                "newer": newer,
+                "count": count,
+            }
+        )
         cursor: str | None = None
         while cursor != "0":
             page = await self._calls.call(_heroq.heroq_supervisor_list_jobs, made._handle, cursor, handle)

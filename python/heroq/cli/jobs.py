@@ -88,14 +88,22 @@ def run(
 def ls(
     status: Annotated[str | None, typer.Option("--status", "-s", help="Only jobs in this status.")] = None,
     script_type: Annotated[str | None, typer.Option("--type", "-t", help="Only this script type.")] = None,
+    caller: Annotated[str | None, typer.Option("--caller", help="Only jobs of this callerId.")] = None,
+    tag: Annotated[str | None, typer.Option("--tag", help="Only jobs with this tag.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Only jobs with this in their id.")] = None,
+    id_prefix: Annotated[str | None, typer.Option("--prefix", help="Only jobs whose id begins with this.")] = None,
+    older: Annotated[str | None, typer.Option("--older", help="Only jobs made so long ago or before, as 1h.")] = None,
+    newer: Annotated[str | None, typer.Option("--newer", help="Only jobs made since then, as 10m.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="At most so many; 0 = all.")] = 100,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """List jobs."""
+    filters: dict[str, Any] = {"status": status, "type": script_type, "caller": caller, "tag": tag}
+    filters |= {"text": text, "id_prefix": id_prefix, "older": older, "newer": newer}
     with common.supervisor(url) as sup:
         seen: dict[str, dict[str, Any]] = {}
-        for row in sup.list_jobs(status=status, type=script_type):
+        for row in sup.list_jobs(**filters):
             seen.setdefault(row["id"], row)
             if limit and len(seen) >= limit:
                 break
