@@ -1,6 +1,6 @@
 /* The actor's inside, shared by actor.c (what callers see), engine.c (the loop), engine_take.c (what comes in),
  * engine_settle.c (what goes out), engine_notes.c (what runs tell meanwhile), engine_intents.c (starts that nobody made),
- * engine_tally.c (what ended, for people) and engine_tend.c (what keeps the queue healthy).
+ * engine_tally.c (what ended, for people), engine_seen.c (that the actor is there) and engine_tend.c (what keeps the queue healthy).
  *
  * Two sides meet here. Callers' threads touch only what stands under `lock` and the atomics; all else belongs to the
  * engine's thread, which takes the lock for moments and never while it waits. */
@@ -327,6 +327,9 @@ int64_t hq_tally_next(const hq_source *s);                                    /*
 void hq_tally_answer(heroq_actor *a, const hq_item *item, const hq_reply *r); /* r NULL: unanswered */
 bool hq_tally_waits(const heroq_actor *a);                                    /* a drain is to send something yet */
 void hq_tally_free(hq_tally *t);                                              /* takes NULL */
+
+/* ---- engine_seen.c ---- */
+void hq_seen_put(heroq_actor *a, hq_source *s, int64_t now);
 
 /* ---- engine_tend.c ---- */
 void hq_tend_put(heroq_actor *a, int64_t now); /* BEAT first, then what is due */

@@ -11,7 +11,6 @@
 #define LATER_MOST 10000 /* at most */
 #define PROMOTE_MOST 128 /* what the script bears */
 #define REAP_MOST 100
-#define SEEN_MS 10000
 #define BEAT_MOST 128
 #define RETRY_PROMOTE_MS 5
 
@@ -134,13 +133,6 @@ static void put_beat_turn(heroq_actor *a, int64_t now) {
   }
 }
 
-static void put_seen(heroq_actor *a, hq_source *s, int64_t now) {
-  s->seen_at = now + hq_jitter(SEEN_MS);
-  if (hq_engine_item(a, HQ_OP_SEEN, s, NULL))
-    hq_put_seen(&a->batch, &s->keys, a->name, hq_slice_of(a->about), 3 * SEEN_MS);
-  if (hq_engine_item(a, HQ_OP_PLAIN, s, NULL)) hq_put_register(&a->batch, s->keys.key[HQ_Q], hq_wall_ms());
-}
-
 void hq_tend_put(heroq_actor *a, int64_t now) {
   if (now >= a->beat_at) put_beat_turn(a, now);
   put_asks(a);
@@ -148,7 +140,7 @@ void hq_tend_put(heroq_actor *a, int64_t now) {
   hq_tally_put(a, now);
   for (uint32_t i = 0; i < a->sources; i++) {
     hq_source *s = &a->source[i];
-    if (now >= s->seen_at) put_seen(a, s, now);
+    if (now >= s->seen_at) hq_seen_put(a, s, now);
     if (a->config.canonical) continue;
     if (now >= s->mine_at && hq_engine_item(a, HQ_OP_MINE, s, NULL)) {
       hq_put_mine(&a->batch, &s->keys, a->name);

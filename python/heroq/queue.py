@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,16 @@ class Queue(Closing):
             page = _heroq.heroq_queue_page(self._handle, what, cursor, handle)
             yield from page["rows"]
             cursor = page["cursor"]
+
+    def actors(self) -> Iterator[dict[str, Any]]:
+        """Who listens, as each said within the last ten seconds: actor, actor_id, host, pid, types, delivery, since,
+        jobs (id, ms) that its handlers have of this queue, running, held, finished, failed, takes_per_second, rss."""
+        for row in self.page("actors"):
+            try:
+                info = json.loads(row["info"])
+            except ValueError:
+                info = None
+            yield {**(info if isinstance(info, dict) else {}), "actor": row["id"], "until": row["time"]}
 
     def pause(self) -> None:
         _heroq.heroq_queue_pause(self._handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -205,3 +206,26 @@ def test_many_queues_cost_little(server: Server, sup: heroq.Supervisor) -> None:
     calls = {name: int(n) for name, n in re.findall(r"cmdstat_(\w+):calls=(\d+)", stats)}
     assert not calls.keys() & {"keys", "hgetall", "lrange", "smembers"}
     assert calls.pop("scan") < 150 and sum(calls.values()) < 200 * 13 + 50
+
+
+def test_actors_say_what_they_do(sup: heroq.Supervisor, queue: heroq.Queue) -> None:
+    """Host and pid at once, jobs and counts every ten seconds."""
+    with heroq.Actor(sup.client, actor_id="me_osis", types="osis", grace=0) as actor:
+        (row,) = wait_until(lambda: list(queue.actors()), what="it is there")
+        assert row["actor_id"] == "me_osis" and row["pid"] == os.getpid() and row["host"] == os.uname().nodename
+        assert row["jobs"] == [] and row["rss"] > 1_000_000 and row["finished"] == 0
+        ids = sup.submit_many(["x"] * 20, script_type="osis")
+        taken = [actor.take(10) for _ in ids]
+        taken.pop(0).finish("done")  # type: ignore[union-attr]
+        (row,) = wait_until(lambda: [r for r in queue.actors() if r["jobs"]], seconds=30, what="it says so")
+        assert row["running"] == row["held"] == 19 and row["finished"] == 1
+        assert len(row["jobs"]) == 16 and {job["id"] for job in row["jobs"]} < set(ids)
+        assert all(0 <= job["ms"] < 40_000 for job in row["jobs"])
+
+
+def test_an_actor_of_another_make(server: Server, queue: heroq.Queue) -> None:
+    """What it writes about itself need be no JSON."""
+    server.command("ZADD", f"{H}:actors", 10**13, "a", 10**13, "b", 10**13, "c")
+    server.command("SET", f"{H}:actor:a", "hello")
+    server.command("SET", f"{H}:actor:b", "[1]")
+    assert sorted(row["actor"] for row in queue.actors()) == ["a", "b", "c"]

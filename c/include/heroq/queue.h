@@ -27,7 +27,8 @@ HEROQ_API heroq_status heroq_queue_stats(heroq_queue *self, heroq_record **out, 
 HEROQ_API heroq_status heroq_queue_counters(heroq_queue *self, const heroq_options *options, heroq_record **out,
                                             heroq_call *call, heroq_error *err);
 /** A page of ids. `what`: waiting (next first), in_flight, delayed, dead, finished, failed (the newest 10,000; above a
- *  thousand a second from one actor finished is a sample), actors. Rows: id, and time, holder, reason, info where they exist.
+ *  thousand a second from one actor finished is a sample), actors. Rows: id, and time, holder, reason,
+ *  info (of an actor: JSON, c/PROTOCOL.md 2.13) where they exist.
  *  `cursor` NULL begins; `options`: count; of dead, finished and failed also older, newer. */
 HEROQ_API heroq_status heroq_queue_page(heroq_queue *self, const char *what, const char *cursor,
                                         const heroq_options *options, heroq_record **out, heroq_call *call,
