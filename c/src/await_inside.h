@@ -42,14 +42,16 @@ enum hq_await_op {
   HQ_AO_FETCH,
   HQ_AO_CANCEL,
   HQ_AO_TELL,
+  HQ_AO_INDEX,
   HQ_AO_PLAIN
 };
 typedef struct hq_await_item {
   enum hq_await_op op;
-  hq_await *await;   /* all others but PLAIN: referenced */
+  hq_await *await;   /* all others but INDEX and PLAIN: referenced */
   hq_target *target; /* LOOK, SETTLE: in_flight */
   bool with_reply;   /* LOOK: a LINDEX of the job's reply list stands before it */
-  uint32_t at;       /* its (last) command; TELL: the first */
+  uint32_t at;       /* its (last) command; TELL, INDEX: the first */
+  uint32_t behind;   /* INDEX: its last one, and one more */
 } hq_await_item;
 
 struct hq_await_engine {

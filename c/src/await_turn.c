@@ -5,6 +5,7 @@
 #include "await_inside.h"
 #include "clock.h"
 #include "errors.h"
+#include "index.h"
 #include "keys_private.h"
 #include "stop.h"
 #include "store.h"
@@ -280,6 +281,16 @@ static void put_register(hq_await_engine *e, const hq_care *c) {
   hq_client_queue_known(e->client, c->queue.key[HQ_Q].p);
 }
 
+/* Behind the push. */
+static void put_index(hq_await_engine *e, hq_await *a) {
+  hq_await_item *i = new_item(e, HQ_AO_INDEX);
+  if (!i) return;
+  i->at = e->batch.count;
+  hq_index_put(e->client, &e->batch, &a->job, 1);
+  i->behind = e->batch.count;
+  if (i->behind == i->at) e->items--; /* the client keeps none */
+}
+
 /* CREATE alone where the id is guarded: only its answer says whether the id may be pushed. */
 static bool put_create(hq_await_engine *e, hq_await *a) {
   if (e->intents && new_item(e, HQ_AO_PLAIN))
@@ -295,6 +306,7 @@ static bool put_create(hq_await_engine *e, hq_await *a) {
   hq_await_ref(a);
   push->at = e->batch.count;
   put_push(e, a);
+  put_index(e, a);
   return true;
 }
 
@@ -340,6 +352,7 @@ static bool put_one(hq_await_engine *e, hq_await *a) {
       hq_put_await(&e->batch, a->target->job_key, hq_slice_of(e->list));
       i->at = e->batch.count;
       put_push(e, a);
+      put_index(e, a);
     } else {
       i->at = e->batch.count;
       hq_put_await(&e->batch, a->target->job_key, hq_slice_of(e->list));
@@ -579,6 +592,7 @@ static void request_answered(hq_await_engine *e, const hq_await_item *i) {
 
 /* Of a broken connection too: what has no reply says it. */
 void hq_turn_answer(hq_await_engine *e, int64_t now) {
+  heroq_error why;
   for (uint32_t n = 0; n < e->items; n++) {
     const hq_await_item *i = &e->item[n];
     hq_await *a = i->await;
@@ -604,6 +618,8 @@ void hq_turn_answer(hq_await_engine *e, int64_t now) {
       settled(e, i, now);
     else if (i->op == HQ_AO_FETCH || i->op == HQ_AO_CANCEL || i->op == HQ_AO_TELL)
       request_answered(e, i);
+    else if (i->op == HQ_AO_INDEX && hq_index_refused(&e->batch, i->at, i->behind, &why))
+      hq_events_add(e->events, HQ_WARNING, why.code, "%s", why.text);
     if (a) hq_await_unref(a);
   }
   e->items = 0;

@@ -76,6 +76,9 @@ static heroq_status make(hq_endpoint *endpoint, heroq_options *options, heroq_cl
   if (hq_option_int(options, HQ_OPT_DURABILITY)) c->starts.replicas = hq_option_int(options, HQ_OPT_REPLICAS);
   c->starts.replica_timeout = hq_option_int(options, HQ_OPT_REPLICA_TIMEOUT);
   c->starts.intents = hq_option_int(options, HQ_OPT_INTENTS) != 0;
+  c->starts.index = hq_option_int(options, HQ_OPT_INDEX) != 0;
+  c->starts.index_size = hq_option_int(options, HQ_OPT_INDEX_SIZE);
+  c->starts.index_keep = hq_option_int(options, HQ_OPT_INDEX_KEEP);
   snprintf(c->name, sizeof c->name, "heroq-%ld", (long)getpid());
   pthread_mutex_init(&c->lock, NULL);
   pthread_mutex_init(&c->engine.lock, NULL);

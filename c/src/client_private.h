@@ -26,7 +26,8 @@ const heroq_options *hq_client_options(const heroq_client *c);
 /* The options of whoever stores and starts jobs, read once. */
 typedef struct hq_starts {
   int64_t replicas, replica_timeout; /* replicas 0: durability=server */
-  bool intents;
+  bool intents, index;
+  int64_t index_size, index_keep;
 } hq_starts;
 const hq_starts *hq_client_starts(const heroq_client *c);
 

@@ -398,3 +398,18 @@ void hq_put_holder(hq_batch *b, hq_slice queue_key, hq_slice id) {
   hq_batch_slice(b, id);
   hq_buf_free(&key);
 }
+
+void hq_put_index(hq_batch *b, int64_t keep, int64_t most, uint32_t n) {
+  hq_batch_script(b, HQ_SCRIPT_INDEX, 2, 2 + n);
+  hq_batch_text_arg(b, HQ_INDEX_MADE_KEY);
+  hq_batch_text_arg(b, HQ_INDEX_IDS_KEY);
+  hq_batch_int(b, keep);
+  hq_batch_int(b, most);
+}
+
+void hq_put_file(hq_batch *b, hq_slice key, int64_t keep, int64_t most, uint32_t n) {
+  hq_batch_script(b, HQ_SCRIPT_FILE, 1, 2 + n);
+  hq_batch_slice(b, key);
+  hq_batch_int(b, keep);
+  hq_batch_int(b, most);
+}

@@ -106,6 +106,12 @@ void hq_put_tally(hq_batch *b, const hq_qkeys *q, const char *actor, int64_t n, 
 #define HQ_HISTORY_KEPT 10000
 void hq_put_ended(hq_batch *b, const hq_qkeys *q, uint32_t finished, uint32_t n);
 
+/* ---- the index, {heroq} ---- */
+/* INDEX, or FILE under `key`: n <= 128 ids follow by hq_batch_slice. */
+#define HQ_INDEX_MOST 128
+void hq_put_index(hq_batch *b, int64_t keep, int64_t most, uint32_t n);
+void hq_put_file(hq_batch *b, hq_slice key, int64_t keep, int64_t most, uint32_t n);
+
 /* ---- job slot ---- */
 void hq_put_place(hq_batch *b, const char *job_key,
                   const char *queue); /* PLACE: notes where it is to be queued; 1, 0 */

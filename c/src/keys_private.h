@@ -12,6 +12,10 @@
 #define HQ_JOB_PREFIX "hero:job:"
 #define HQ_QUEUES_KEY "{heroq}:queues"
 #define HQ_MARK_KEY "{heroq}:mark"
+#define HQ_INDEX_MADE_KEY "{heroq}:index:made"
+#define HQ_INDEX_IDS_KEY "{heroq}:index:ids"
+#define HQ_INDEX_TAG_PREFIX "{heroq}:index:tag:"
+#define HQ_INDEX_CALLER_PREFIX "{heroq}:index:caller:"
 
 bool hq_name_ok(hq_slice name);  /* A-Za-z0-9_.- 1 to 128 */
 bool hq_wire_id_ok(hq_slice id); /* printable without space and braces, 1 to 256 */

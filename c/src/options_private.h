@@ -42,6 +42,9 @@
   X(REPLICA_TIMEOUT, "replica_timeout", DURATION, CLIENT, "500ms", 10, 60000, "",                                      \
     "how long to wait for them at a time")                                                                             \
   X(INTENTS, "intents", BOOL, CLIENT, "no", 0, 0, "", "note each start first: actors finish it if its caller dies")    \
+  X(INDEX, "index", BOOL, CLIENT, "no", 0, 0, "", "keep an index of submitted jobs: by time, id, tag and caller")      \
+  X(INDEX_SIZE, "index_size", INT, CLIENT, "200000", 1, 100000000, "", "how many jobs the index has, the newest")      \
+  X(INDEX_KEEP, "index_keep", DURATION, CLIENT, "7d", 1000, 315360000000, "", "how long a job stays in the index")     \
   X(TIMEOUT, "timeout", DURATION, JOB, "0", 0, 2592000000, "",                                                         \
     "how long a run may take, 0 = no limit; whole seconds in a job")                                                   \
   X(RETRIES, "retries", INT, JOB, "0", 0, 1000000, "", "how often a failed run is tried again")                        \
@@ -85,6 +88,8 @@
   X(ID_PREFIX, "id_prefix", TEXT, LIST, "", 0, 256, "", "only jobs whose id begins with this")                         \
   X(CALLER, "caller", TEXT, LIST, "", 0, 1024, "", "only jobs of this callerId")                                       \
   X(TAG, "tag", TEXT, LIST, "", 0, 128, "", "only jobs with this tag")                                                 \
+  X(SOURCE, "source", CHOICE, LIST, "auto", 0, 0, "auto,index,scan",                                                   \
+    "the index if there is one and it can help, the index, or all keys")                                               \
   X(OLDER, "older", DURATION, LIST, "0", 0, 315360000000, "", "only what is at least so old, 0 = any")                 \
   X(NEWER, "newer", DURATION, LIST, "0", 0, 315360000000, "", "only what is at most so old, 0 = any")
 enum hq_option {

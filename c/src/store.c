@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "errors.h"
+#include "index.h"
 #include "keys_private.h"
 #include "wire.h"
 
@@ -61,10 +62,14 @@ static heroq_status store(heroq_client *client, heroq_job *job, heroq_call *call
   hq_batch b;
   hq_batch_init(&b);
   hq_store_put(&b, job, HQ_SLICE_NONE);
-  if (hq_durable(client)) hq_durable_put(client, &b);
+  bool durable = hq_durable(client);
+  if (durable) hq_durable_put(client, &b);
+  uint32_t index = b.count;
+  hq_index_put(client, &b, &job, 1);
   status = hq_client_exchange(client, &b, HQ_NEVER, call, err);
+  hq_index_answer(client, &b, index, b.count);
   if (status == HEROQ_OK) status = hq_store_answer(&b, 0, job, err);
-  if (status == HEROQ_OK && b.count > 1) status = hq_durable_answer(client, &b, 1, err);
+  if (status == HEROQ_OK && durable) status = hq_durable_answer(client, &b, 1, err);
   hq_batch_free(&b);
   return status;
 }
@@ -156,9 +161,13 @@ heroq_status hq_submit_run(hq_submit *s, hq_conn *conn, hq_batch *b, int64_t dea
     /* a hash that was there may have been written without it */
     if (guarded && s->look) hq_put_await(b, hq_buf_cstr(&key), s->reply_to);
     uint32_t push = hq_start_put(s->client, b, &start, &id, 1);
+    uint32_t index = b->count;
+    hq_index_put(s->client, b, &s->job, 1);
+    uint32_t behind = b->count;
     if (s->blpop > 0) hq_put_blpop(b, s->reply_to, s->blpop);
     if (s->look) hq_put_await(b, hq_buf_cstr(&key), HQ_SLICE_NONE);
     status = hq_conn_exchange(s->client, s->also, conn, b, answer_by(s, deadline), call, err);
+    hq_index_answer(s->client, b, index, behind);
     if (hq_batch_reply(b, push)) {
       heroq_error refused;
       heroq_status verdict = guarded ? HEROQ_OK : hq_store_answer(b, stored, s->job, &refused);

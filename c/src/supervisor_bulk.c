@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "errors.h"
+#include "index.h"
 #include "store.h"
 #include "supervisor_private.h"
 
@@ -28,6 +29,7 @@ typedef struct chunk {
   int32_t pushed_item[CHUNK];
   uint32_t pushed_by[CHUNK]; /* the index of the command that pushes it */
   group *pushed_group[CHUNK];
+  uint32_t index, behind; /* commands that note the pushed jobs in the index */
 } chunk;
 
 typedef struct bulk {
@@ -83,7 +85,7 @@ static void put_hashes(bulk *k, chunk *c) {
   hq_buf key = {0};
   heroq_error why;
   hq_batch_reset(&c->batch);
-  c->created = c->pushed = 0;
+  c->created = c->pushed = c->index = c->behind = 0;
   for (; k->next < k->jobs->count && c->created < CHUNK; k->next++) {
     heroq_job *job = k->jobs->job[k->next];
     if (k->jobs->status[k->next] == HEROQ_OK) continue;
@@ -106,14 +108,17 @@ static void put_hashes(bulk *k, chunk *c) {
 /* Reads the hashes of `from`, and pushes the ids of those that stand with `to`. */
 static void push_stored(bulk *k, chunk *from, chunk *to) {
   heroq_error why;
+  heroq_job *stored[CHUNK];
+  uint32_t n = 0;
   for (uint32_t i = 0; i < from->created; i++) {
     int32_t item = from->item[i];
-    const heroq_job *job = k->jobs->job[item];
+    heroq_job *job = k->jobs->job[item];
     heroq_status status = hq_store_answer(&from->batch, from->created_by[i], job, &why);
     group *g = from->of[i];
     if (status)
       refuse(k, item, status, &why);
     else {
+      stored[n++] = job;
       g->item[g->n] = item;
       g->id[g->n++] = hq_job_slice(job, HQ_F_JOB_ID);
     }
@@ -128,11 +133,15 @@ static void push_stored(bulk *k, chunk *from, chunk *to) {
     }
     g->n = 0;
   }
+  to->index = to->batch.count;
+  hq_index_put(k->self->client, &to->batch, stored, n);
+  to->behind = to->batch.count;
 }
 
 static void read_pushes(bulk *k, const chunk *c) {
   heroq_error why;
   heroq_status status = HEROQ_OK;
+  hq_index_answer(k->self->client, &c->batch, c->index, c->behind);
   for (uint32_t i = 0; i < c->pushed; i++) {
     if (i == 0 || c->pushed_by[i] != c->pushed_by[i - 1])
       status = hq_start_answer(k->self->client, &c->batch, c->pushed_by[i], &c->pushed_group[i]->start, &why);

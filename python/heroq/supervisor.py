@@ -181,30 +181,37 @@ class Supervisor(Closing):
         id_prefix: str | None = None,
         older: options.Value | None = None,
         newer: options.Value | None = None,
+        source: str | None = None,
         count: int | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Rows of id, status, script_type, created, size, caller, tags. A job may come twice, as a scan has it.
 
-        `text` is a part of the id; `older` and `newer` are times since the job was made; `count` is a page.
+        `text` is a part of the id; `older` and `newer` are times since the job was made; `count` is a page. `source`:
+        "auto" asks the index (option `index` of who submits) where there is one and tag, caller or id_prefix are given,
+        "index" asks it in any case, the newest first, "scan" looks at all keys.
         """
-        handle = options.handle(
-            {
-                "status": status,
-                "type": type,
-                "caller": caller,
-                "tag": tag,
-                "text": text,
-                "id_prefix": id_prefix,
-                "older": older,
-                "newer": newer,
-                "count": count,
-            }
-        )
-        cursor: str | None = None
+        filters: dict[str, options.Value | None] = {
+            "status": status,
+            "type": type,
+            "caller": caller,
+            "tag": tag,
+            "text": text,
+            "id_prefix": id_prefix,
+            "older": older,
+            "newer": newer,
+            "source": source,
+            "count": count,
+        }
+        cursor = ""
         while cursor != "0":
-            page = _heroq.heroq_supervisor_list_jobs(self._handle, cursor, handle)
+            page = self.page_of_jobs(cursor, **filters)
             yield from page["rows"]
             cursor = page["cursor"]
+
+    def page_of_jobs(self, cursor: str = "", **filters: options.Value | None) -> dict[str, Any]:
+        """One page of list_jobs: rows, the cursor of the next ("0" after the last), source ("index" or "scan"), and
+        whole: 1 if no job that fits can be missing from the pages up to here."""
+        return _heroq.heroq_supervisor_list_jobs(self._handle, cursor, options.handle(filters))
 
     # ---- ending ----
     def stop_job(self, job: Job | str) -> str:

@@ -7,7 +7,7 @@
  *   steps URL leaving ID            the operation waiter, then the client is closed; the process stays
  *   steps URL OPERATION ID SCRIPT   one call on a job of that id; prints "ok", or "error TEXT"
  *
- * OPERATION: submit, intents and durable (submit with them), delayed (by 50 ms), urgent, bulk (submit_many of one), create,
+ * OPERATION: submit, intents, durable and indexed (submit with them), indexed-bulk, delayed (by 50 ms), urgent, bulk (submit_many of one), create,
  * start, stop, requeue, delete, run, await, waiter (await by one), result (set_result of SCRIPT), pause, resume, tend, purge.
  * ID "-": a fresh one, which is not guarded; "id ID" is printed. SCRIPT, for the actor: ok, fail, fail once, release, drop,
  * until lost (runs until it is told to stop), until stopped (the same, in every attempt), note (logs a line).
@@ -143,6 +143,8 @@ static void call(heroq_client *client, const char *operation, const char *id, co
     check(heroq_supervisor_submit(s, make(id, script), NULL, &err));
   else if (!strcmp(operation, "delayed"))
     check(heroq_supervisor_submit(s, make_with(id, script, "delay", "50ms"), NULL, &err));
+  else if (!strcmp(operation, "indexed"))
+    check(heroq_supervisor_submit(s, make_with(id, script, "tags", "t"), NULL, &err));
   else if (!strcmp(operation, "urgent"))
     check(heroq_supervisor_submit(s, make_with(id, script, "urgent", "yes"), NULL, &err));
   else if (!strcmp(operation, "create"))
@@ -170,10 +172,10 @@ static void call(heroq_client *client, const char *operation, const char *id, co
   } else if (!strcmp(operation, "run")) {
     heroq_bytes *out = NULL;
     check(heroq_supervisor_run_job_and_await_result(s, make(id, script), 20000, &out, NULL, &err));
-  } else if (!strcmp(operation, "bulk")) {
+  } else if (!strcmp(operation, "bulk") || !strcmp(operation, "indexed-bulk")) {
     heroq_jobs *jobs;
     check(heroq_jobs_new(&jobs, &err));
-    check(heroq_jobs_add(jobs, make(id, script), &err));
+    check(heroq_jobs_add(jobs, make_with(id, script, "tags", *operation == 'i' ? "t" : ""), &err));
     check(heroq_supervisor_submit_many(s, jobs, NULL, &err));
   } else if (!call_queue(client, operation)) {
     printf("error no operation %s\n", operation);
@@ -184,13 +186,15 @@ static void call(heroq_client *client, const char *operation, const char *id, co
 
 int main(int argc, char **argv) {
   static const char *const plain[] = {"log", "off", NULL}, *const noted[] = {"log", "off", "intents", "yes", NULL};
+  static const char *const indexed[] = {"log", "off", "index", "yes", NULL};
   static const char *const durable[] = {"log", "off", "durability", "wait", "replica_timeout", "100ms", NULL};
   heroq_client *client;
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (argc < 3) return 2;
   const char *operation = argv[2];
   bool waits = !strncmp(operation, "durable", strlen("durable"));
-  heroq_options *o = options_of(!strcmp(operation, "intents") ? noted : waits ? durable : plain);
+  bool files = !strncmp(operation, "indexed", strlen("indexed"));
+  heroq_options *o = options_of(!strcmp(operation, "intents") ? noted : waits ? durable : files ? indexed : plain);
   check(heroq_client_open(argv[1], o, &client, NULL, &err));
   if (!strcmp(operation, "actor") || !strcmp(operation, "durable-actor") || !strcmp(operation, "closing"))
     act(client, "reliable", !strcmp(operation, "closing"));

@@ -275,6 +275,10 @@ SUBMITS = [
     ("submit", "LPUSH"),
     ("bulk", "create"),
     ("bulk", "LPUSH"),
+    ("indexed", "index"),
+    ("indexed", "file"),
+    ("indexed-bulk", "index"),
+    ("indexed-bulk", "file"),
     ("intents", "intent"),
     ("intents", "create"),
     ("intents", "push"),
@@ -296,6 +300,8 @@ def test_2_submit_and_repeat(server: Server, lives: list[Life], operation: str, 
     assert "ok" in again.ended(25)
     ends(server, "a")
     assert field(server, "a", "hq_attempt") == b"1"
+    for name in ("made", "ids", "tag:t"):
+        assert server.command("ZCARD", f"{{heroq}}:index:{name}") == operation.startswith("indexed")
 
 
 def test_2_submit_of_a_fresh_id(server: Server, lives: list[Life]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import heroq
 import pytest
-from support.server import Server
+from support.server import Server, wait_until
 
 
 def ids(sup: heroq.Supervisor, **filters: Any) -> set[str]:
@@ -118,3 +118,107 @@ def test_the_command_line_filters(sup: heroq.Supervisor, cli: Callable[..., Any]
     for argv in (("--tag", "red"), ("--caller", "me"), ("--prefix", "in"), ("--text", "n-")):
         assert listed(*argv) == ["in-1"], argv
     assert listed("--newer", "1h") == ["in-1", "out-2"] and listed("--older", "1h") == []
+
+
+# ---- the index ----
+
+
+@pytest.fixture
+def indexing(server: Server) -> Iterator[heroq.Supervisor]:
+    with heroq.Supervisor(server.url, index=True) as made:
+        yield made
+
+
+def test_every_way_to_submit_is_noted(server: Server, indexing: heroq.Supervisor, acting: Callable[..., Any]) -> None:
+    def answer(job: heroq.Job) -> None:
+        job.finish("done")
+
+    def job(job_id: str | None = None) -> heroq.Job:
+        return heroq.Job("x", "osis", id=job_id, tags=["t"], fields={"callerId": "me"})
+
+    made = {indexing.create_job(job()).id, indexing.submit(job()).id, indexing.submit(job("mine")).id}
+    jobs = [job() for _ in range(3)]
+    made |= set(indexing.submit_many(jobs))
+    waited = [job(), job("his")]
+    with acting("osis", answer), heroq.Waiter(indexing.client) as waiter:
+        made.add((run := job()).id)
+        indexing.run_job_and_await_result(run, timeout=20)
+        for tag, one in enumerate(waited):
+            waiter.submit(one, tag)
+        for _ in waited:
+            assert waiter.take(20)
+    made |= {one.id for one in waited}
+    for filters in ({"tag": "t"}, {"caller": "me"}, {}):
+        assert ids(indexing, source="index", **filters) == made, filters
+    assert ids(indexing, id_prefix="m") == {"mine"} and ids(indexing, id_prefix="") == made
+    for name in ("made", "ids", "tag:t", "caller:me"):
+        assert server.command("ZCARD", f"{{heroq}}:index:{name}") == len(made)
+        assert 6 * 86_400_000 < server.command("PTTL", f"{{heroq}}:index:{name}") <= 7 * 86_400_000
+
+
+def test_the_index_is_asked_where_it_helps(indexing: heroq.Supervisor, sup: heroq.Supervisor) -> None:
+    """And what it lacks, only a scan has."""
+    foreign = sup.create_job("x", "osis", id="foreign", tags=["t"])
+    assert sup.page_of_jobs(tag="t")["source"] == "scan"
+    noted = indexing.create_job("x", "osis", tags=["t"])
+    page = sup.page_of_jobs(tag="t")
+    assert (page["source"], page["whole"], page["cursor"], len(page["rows"])) == ("index", 0, "0", 1)
+    page = sup.page_of_jobs(tag="t", source="scan")
+    assert (page["source"], page["whole"], len(page["rows"])) == ("scan", 1, 2)
+    assert sup.page_of_jobs(type="osis")["source"] == "scan" and ids(sup, source="index") == {noted.id}
+    assert ids(sup, id_prefix="for") == set() and ids(sup, id_prefix="for", source="scan") == {foreign.id}
+
+
+def test_pages_of_the_index(indexing: heroq.Supervisor) -> None:
+    """Each job once, the newest first, also where many were submitted in one millisecond."""
+    made = [job_id for _ in range(5) for job_id in indexing.submit_many(["x"] * 300, "osis", tags=["t"])]
+    for filters in ({"tag": "t"}, {}, {"id_prefix": made[0][:2]}):
+        for count in (7, 100, 1000):
+            listed = [row["id"] for row in indexing.list_jobs(source="index", count=count, **filters)]
+            assert sorted(listed) == sorted(made), (filters, count)
+    by_time = [row["id"] for row in indexing.list_jobs(source="index", count=50)]
+    assert set(by_time[:300]) == set(made[-300:])
+    assert ids(indexing, tag="t", newer="1h") == set(made) and ids(indexing, tag="t", older="1h") == set()
+    for wrong in ("p", "tx", "px", "x", "1" * 400):
+        with pytest.raises(heroq.InvalidError, match="a cursor is what"):
+            indexing.page_of_jobs(wrong, tag="t")
+    with pytest.raises(heroq.InvalidError, match="a cursor is what"):
+        indexing.page_of_jobs("pb", id_prefix="a")
+
+
+def test_hashes_are_believed_and_not_the_index(server: Server, indexing: heroq.Supervisor) -> None:
+    gone, other, kept = (indexing.create_job("x", "osis", tags=["t"]).id for _ in range(3))
+    server.command("DEL", f"hero:job:{gone}")
+    server.command("HSET", f"hero:job:{other}", "hq_tags", "u")
+    server.command("ZADD", "{heroq}:index:tag:t", 5, b"no\x00id \xff")
+    assert ids(indexing, tag="t") == {kept}
+
+
+def test_the_index_is_bounded(server: Server) -> None:
+    with heroq.Supervisor(server.url, index=True, index_size=150, index_keep="1h") as sup:
+        for _ in range(4):
+            last = sup.submit_many(["x"] * 200, "osis", tags=["t"])
+        assert ids(sup, source="index") <= set(last) and len(ids(sup, tag="t")) == 150
+        for name in ("made", "ids", "tag:t"):
+            assert server.command("ZCARD", f"{{heroq}}:index:{name}") == 150
+            assert server.command("PTTL", f"{{heroq}}:index:{name}") <= 3_600_000
+
+
+def test_a_refusal_of_the_index_fails_no_submit(server: Server) -> None:
+    client = heroq.Client(server.url, index=True, log="events")
+    with heroq.Supervisor(client) as sup:
+        server.command("SET", "{heroq}:index:made", "x")
+        job = sup.submit("x", script_type="osis", tags=["t"])
+        many = sup.submit_many(["x"] * 3, "osis")
+        event = wait_until(lambda: client.next_event(0.2), what="it is told")
+        assert "the index: " in event["text"] and "WRONGTYPE" in event["text"]
+    assert server.command("LRANGE", "hero:q:work:type:osis", 0, -1) == [i.encode() for i in [*reversed(many), job.id]]
+    client.close()
+
+
+def test_callers_of_any_bytes(server: Server, indexing: heroq.Supervisor) -> None:
+    for caller in (b"{a}:b", b"x" * 300, b"\x00\xff"):
+        indexing.submit("x", "osis", fields={"callerId": caller})
+    assert server.command("ZCARD", "{heroq}:index:caller:{a}:b") == 1
+    assert server.command("ZCARD", b"{heroq}:index:caller:\x00\xff") == 1
+    assert len(ids(indexing, caller="{a}:b")) == 1 and len(ids(indexing, caller="x" * 300)) == 1

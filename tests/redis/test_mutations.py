@@ -77,6 +77,9 @@ RULES = {
     "TALLY counts a repeat once": ("tally", "if num(call('GET', tally)) >= n then return 0 end", ""),
     "TALLY removes old minutes": ("tally", "if #old > 0 then call('HDEL', minutes, unpack(old)) end", ""),
     "TALLY after the clock went back": ("tally", "if day > m then call('DEL', minutes) end", ""),
+    "INDEX forgets the same ids everywhere": ("index", "ipairs(KEYS)", "ipairs({made})"),
+    "INDEX keeps the first time": ("index", "'NX', unpack(z)", "unpack(z)"),
+    "FILE keeps only so many": ("file", "if #old > 0 then", "if false then"),
     "ENDED keeps only so many": ("ended", "if more > 0 then", "if false then"),
     "PUSH takes the note away": ("push", "call('ZREM', intents, unpack(ARGV, from, to))", ""),
 }
@@ -95,6 +98,7 @@ def sees(at: Wire, script: str) -> bool:
 # Rules about times have no case of their own, but a test.
 TIMED = dict.fromkeys(["the outage grace", "the outage grace once"], scripts.test_outage_grace_is_given_once)
 TIMED |= dict.fromkeys(["one keeps watch", "the watch is another's"], scripts.test_one_keeps_watch)
+TIMED["INDEX keeps the first time"] = lambda at: scripts.test_the_index_keeps_the_first_time_and_is_bounded(at, "index")
 TIMED["TALLY removes old minutes"] = scripts.test_minutes_go
 TIMED["TALLY after the clock went back"] = scripts.test_minutes_begin_anew_when_the_clock_went_far_back
 

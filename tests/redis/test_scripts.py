@@ -645,6 +645,36 @@ CASES = [
         oom="refused",
     ),
     Case(
+        "index",
+        "new ones",
+        {"made": Z(x=10**14)},
+        [DAY, 9, "b", "a"],
+        2,
+        {"made": Z(x=1, a=1, b=1), "ids": Z(a=0, b=0)},
+        oom="refused",
+    ),
+    Case(
+        "index",
+        "over the size",
+        {"made": Z(x=1, y=2), "ids": Z(x=0, y=0)},
+        [10**14, 2, "a"],
+        1,
+        {"made": Z(y=1, a=1), "ids": Z(y=0, a=0)},
+        oom="refused",
+    ),
+    Case(
+        "index",
+        "too old",
+        {"made": Z(x=1), "ids": Z(x=0)},
+        [DAY, 9, "a"],
+        1,
+        {"made": Z(a=1), "ids": Z(a=0)},
+        oom="refused",
+    ),
+    Case("file", "a new one", {}, [DAY, 9, "a"], 1, {"made": Z(a=1)}, oom="refused"),
+    Case("file", "over the size", {"made": Z(x=1, y=2)}, [10**14, 2, "a"], 1, {"made": Z(y=1, a=1)}, oom="refused"),
+    Case("file", "too old", {"made": Z(x=1)}, [DAY, 9, "a"], 1, {"made": Z(a=1)}, oom="refused"),
+    Case(
         "reply",
         "pushes",
         {"reply": ["x"]},
@@ -1588,6 +1618,20 @@ def test_the_history_has_times_and_is_bounded(wire: Wire) -> None:
         assert wire.run("ended", kept, n, *pairs) == 128
     assert wire.call("ZCARD", wire.key("finished")) == 100 and wire.call("ZCARD", wire.key("failed")) == 100
     assert wire.call("ZRANGE", wire.key("finished"), -1, -1) in ([b"i0"], [b"a"])
+
+
+@pytest.mark.parametrize("script", ["index", "file"])
+def test_the_index_keeps_the_first_time_and_is_bounded(wire: Wire, script: str) -> None:
+    wire.put({"made": Z(a=5)})
+    wire.run(script, 10**14, 1000, "a", "b")
+    assert wire.call("ZSCORE", wire.key("made"), "a") == b"5" and abs(wire.in_ms("made", "b")) < 5000
+    assert wire.call("PTTL", wire.key("made")) > 10**13
+    wire.put({"made": Z({f"old{i}": i for i in range(1000)})})
+    wire.run(script, DAY, 1000, "c")
+    assert wire.call("ZCARD", wire.key("made")) == 1003 - 256
+    for _ in range(4):
+        wire.run(script, DAY, 1000, "c")
+    assert wire.call("ZRANGE", wire.key("made"), 0, -1) == [b"b", b"c"]
 
 
 # ---- bytes and nonsense ----

@@ -69,7 +69,9 @@ HEROQ_API heroq_status heroq_supervisor_read_stream(heroq_supervisor *self, cons
 /** A page of jobs: rows of id, status, script_type, created, size, caller, tags (a list); `cursor` NULL or "" begins, "0" in
  *  the answer ends. A bounded part of the keys is looked at for each page, so that one may be short, or empty, before the
  *  end. A job may come twice, as SCAN does. `options`: count, status, type, caller, tag, text (in the id), id_prefix, older,
- *  newer (since it was made). */
+ *  newer (since it was made), source: auto (the index that clients with index=yes keep, if there is one and tag, caller or
+ *  id_prefix are asked for), index (the newest first), scan. The answer's `source` tells which it was; `whole` is 1 at the
+ *  end of a scan: no job that fits can be missing. */
 HEROQ_API heroq_status heroq_supervisor_list_jobs(heroq_supervisor *self, const char *cursor,
                                                   const heroq_options *options, heroq_record **out, heroq_call *call,
                                                   heroq_error *err);

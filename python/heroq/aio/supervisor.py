@@ -172,11 +172,13 @@ class Supervisor(Bound[SyncSupervisor]):
         id_prefix: str | None = None,
         older: options.Value | None = None,
         newer: options.Value | None = None,
+        source: str | None = None,
         count: int | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
         """Rows of id, status, script_type, created, size, caller, tags. A job may come twice, as a scan has it.
 
-        `text` is a part of the id; `older` and `newer` are times since the job was made; `count` is a page.
+        `text` is a part of the id; `older` and `newer` are times since the job was made; `count` is a page;
+        `source` as heroq.Supervisor.list_jobs has it.
         """
         made = await self._open()
         handle = options.handle(
@@ -189,6 +191,7 @@ class Supervisor(Bound[SyncSupervisor]):
                 "id_prefix": id_prefix,
                 "older": older,
                 "newer": newer,
+                "source": source,
                 "count": count,
             }
         )

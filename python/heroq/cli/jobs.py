@@ -94,13 +94,16 @@ def ls(
     id_prefix: Annotated[str | None, typer.Option("--prefix", help="Only jobs whose id begins with this.")] = None,
     older: Annotated[str | None, typer.Option("--older", help="Only jobs made so long ago or before, as 1h.")] = None,
     newer: Annotated[str | None, typer.Option("--newer", help="Only jobs made since then, as 10m.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="index, scan (all keys), or auto: the index if it can help.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="At most so many; 0 = all.")] = 100,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """List jobs."""
     filters: dict[str, Any] = {"status": status, "type": script_type, "caller": caller, "tag": tag}
-    filters |= {"text": text, "id_prefix": id_prefix, "older": older, "newer": newer}
+    filters |= {"text": text, "id_prefix": id_prefix, "older": older, "newer": newer, "source": source}
     with common.supervisor(url) as sup:
         seen: dict[str, dict[str, Any]] = {}
         for row in sup.list_jobs(**filters):
