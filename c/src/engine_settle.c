@@ -254,8 +254,11 @@ static void claimed(hq_held *h, const hq_reply *r) {
     replace(&h->reason, hq_slice_of("missing_hash"));
     hq_settle_again(h, MISSING_FIRST_MS, HQ_AGAIN_MISSING, MISSING_TIMES, 0);
     break;
-  case HQ_STOPPED: hq_tally_end(h, HQ_TALLY_FAILED); /* fallthrough */
-  case HQ_TERMINAL: ended(h, c.reply_to, c.payload, c.reason); break;
+  case HQ_TERMINAL:
+  case HQ_STOPPED:
+    if (c.verdict == HQ_STOPPED) hq_tally_end(h, HQ_TALLY_FAILED);
+    ended(h, c.reply_to, c.payload, c.reason);
+    break;
   case HQ_SUPERSEDED: hq_settle_again(h, a->config.recheck, HQ_AGAIN, 0, c.seq); break;
   case HQ_ELSEWHERE:
     a->incoming++;

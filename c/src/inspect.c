@@ -14,8 +14,6 @@ enum { SCAN_LOOK = 1000, SCAN_ROUNDS = 100, MOST_QUEUES = 10000, CHUNK = 128 };
 /* ---- names ---- */
 
 bool hq_names_add(hq_names *names, hq_slice name) {
-  for (uint32_t i = 0; i < names->n; i++)
-    if (hq_slice_is(name, names->name[i])) return true;
   if (names->n == names->cap) {
     uint32_t cap = names->cap ? names->cap * 2 : 16;
     char **more = realloc(names->name, cap * sizeof *more);
@@ -38,6 +36,18 @@ void hq_names_free(hq_names *names) {
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static void sort_unique(hq_names *names) {
+  uint32_t kept = 0;
+  if (!names->n) return;
+  qsort(names->name, names->n, sizeof *names->name, by_name);
+  for (uint32_t i = 1; i < names->n; i++)
+    if (strcmp(names->name[i], names->name[kept]))
+      names->name[++kept] = names->name[i];
+    else
+      free(names->name[i]);
+  names->n = kept + 1;
+}
 
 /* ---- errands ---- */
 
@@ -94,6 +104,7 @@ heroq_status hq_find_keys(const hq_errand *e, const char *pattern, const char *t
       if (!hq_names_add(out, hq_reply_str(hq_reply_at(keys, k)))) status = hq_fail_nomem(err);
     }
   }
+  sort_unique(out);
   hq_batch_free(&b);
   return status;
 }
@@ -123,7 +134,7 @@ heroq_status hq_find_queues(const hq_errand *e, hq_names *out, bool *whole, hero
     hq_slice key = hq_slice_of(found.name[i]);
     if (is_queue(key) && !hq_names_add(out, key)) status = hq_fail_nomem(err);
   }
-  if (out->n) qsort(out->name, out->n, sizeof *out->name, by_name);
+  sort_unique(out);
   hq_names_free(&found);
   hq_batch_free(&b);
   return status;

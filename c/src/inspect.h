@@ -8,8 +8,7 @@ typedef struct hq_names {
   char **name;
   uint32_t n, cap;
 } hq_names;
-bool hq_names_add(hq_names *names,
-                  hq_slice name); /* false: no memory. A name that is there already is not added again */
+bool hq_names_add(hq_names *names, hq_slice name); /* false: no memory */
 void hq_names_free(hq_names *names);
 
 /* How one errand talks to the server. */
@@ -26,7 +25,7 @@ heroq_status hq_errand_all(const hq_errand *e, hq_batch *b, const char *what, he
 /* The server's clock, Unix ms. */
 heroq_status hq_server_now(const hq_errand *e, hq_batch *b, int64_t *now, heroq_error *err);
 
-/* Keys that SCAN finds, at most `most` of them and in at most `rounds` looks of 1000 keys; *whole: nothing was left
+/* Keys that SCAN finds, sorted, each once, at most `most` of them and in at most `rounds` looks of 1000 keys; *whole: nothing was left
  * out. type: "list", "hash". */
 heroq_status hq_find_keys(const hq_errand *e, const char *pattern, const char *type, uint32_t rounds, uint32_t most,
                           hq_names *out, bool *whole, heroq_error *err);
