@@ -110,32 +110,6 @@ def test_exit_codes_of_states_and_signals(server: Server) -> None:
         assert waiting.wait(10) == 130
 
 
-def test_what_a_script_leaves_behind_is_ended(server: Server) -> None:
-    """Each script has a process group of its own, which goes with it."""
-    with running("actor", "--type", "sh", "--exec", "sh", "--allow-root", url=server.url):
-        pid = cli(
-            "run", "--type", "sh", "sleep 300 >/dev/null 2>&1 & echo $!", "--timeout", "20", url=server.url
-        ).stdout
-        wait_until(lambda: not is_running(int(pid)), what="the end of the sleep")
-
-
-def test_a_killed_actor_takes_its_script_along(server: Server, tmp_path: Path) -> None:
-    note = tmp_path / "pid"
-    with running("actor", "--type", "sh", "--exec", "sh", "--allow-root", url=server.url) as actor:
-        cli("run", "--type", "sh", f"echo $$ >{note}; exec sleep 300", "--timeout", "0", url=server.url)
-        wait_until(lambda: note.exists() and note.read_text().strip() != "", what="the script")
-        assert is_running(int(note.read_text()))
-        actor.kill()
-        wait_until(lambda: not is_running(int(note.read_text())), what="the end of the script")
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_a_program_runs_the_scripts(server: Server) -> None:
     with running(
         "actor", "--type", "python", "--exec", "python3", "--allow-root", "--timeout", "2s", url=server.url
@@ -177,14 +151,6 @@ def test_a_program_runs_the_scripts(server: Server) -> None:
         assert hidden.stdout == "[]\n"
         actor.send_signal(signal.SIGTERM)
         assert actor.wait(10) == 0
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="the rule is for root")
-def test_root_must_name_a_user(server: Server) -> None:
-    assert cli("actor", "--type", "sh", "--exec", "sh", url=server.url).returncode == 2
-    with running("actor", "--type", "sh", "--exec", "sh", "--user", "nobody", url=server.url):
-        done = cli("run", "--type", "sh", "id -un; id -G", "--timeout", "20", url=server.url)
-        assert done.stdout == "nobody\n65534\n", done.stderr
 
 
 def test_a_worker_restarts_dead_children_and_drains(server: Server, tmp_path: Path) -> None:

@@ -29,6 +29,17 @@ Options = Annotated[
 Env = Annotated[
     list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="An environment variable of the script.")
 ]
+SignKeyFile = Annotated[
+    str | None,
+    typer.Option(
+        "--sign-key-file",
+        metavar="FILE",
+        envvar="HEROQ_SIGN_KEY_FILE",
+        show_default=False,
+        help="Keys of signed scripts; HEROQ_SIGN_KEYS may have its text instead.",
+    ),
+]
+SignFor = Annotated[float, typer.Option("--sign-for", min=1, help="Seconds that a signature is good for.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 
 

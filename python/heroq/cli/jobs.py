@@ -11,8 +11,9 @@ import typer
 
 from ..errors import JobFailed
 from ..job import Job
+from ..signing import VALID_FOR, Keys
 from . import common
-from .common import Env, JobId, Json, Options, Type, Url
+from .common import Env, JobId, Json, Options, SignFor, SignKeyFile, Type, Url
 
 Script = Annotated[
     str, typer.Argument(metavar="SCRIPT", help="The script; - reads it from standard input, @FILE from a file.")
@@ -23,9 +24,20 @@ LOG_LINES = 20
 OwnId = Annotated[str | None, typer.Option("--id", help="The job's id; made if not given.")]
 
 
-def _job(script: str, script_type: str, job_id: str | None, options: list[str] | None, env: list[str] | None) -> Job:
+def _job(
+    script: str,
+    script_type: str,
+    job_id: str | None,
+    options: list[str] | None,
+    env: list[str] | None,
+    sign_key_file: str | None,
+    sign_for: float,
+) -> Job:
     given: dict[str, Any] = common.pairs(options)
-    return Job(common.script_of(script), script_type, id=job_id, env=common.pairs(env), **given)
+    job = Job(common.script_of(script), script_type, id=job_id, env=common.pairs(env), **given)
+    if keys := Keys.given(sign_key_file):
+        keys.sign(job, sign_for)
+    return job
 
 
 def create(
@@ -34,11 +46,13 @@ def create(
     job_id: OwnId = None,
     option: Options = None,
     env: Env = None,
+    sign_key_file: SignKeyFile = None,
+    sign_for: SignFor = VALID_FOR,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Store a job and print its id; `heroq start ID` starts it."""
-    job = _job(script, script_type, job_id, option, env)
+    job = _job(script, script_type, job_id, option, env, sign_key_file, sign_for)
     with common.supervisor(url) as sup:
         sup.create_job(job)
     common.put_json({"id": job.id}) if as_json else print(job.id)
@@ -66,11 +80,13 @@ def run(
     job_id: OwnId = None,
     option: Options = None,
     env: Env = None,
+    sign_key_file: SignKeyFile = None,
+    sign_for: SignFor = VALID_FOR,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Run a job and print its output; exit code 1 and the error on standard error if it fails."""
-    job = _job(script, script_type, job_id, option, env)
+    job = _job(script, script_type, job_id, option, env, sign_key_file, sign_for)
     with common.supervisor(url) as sup:
         try:
             output = sup.run_job_and_await_result(job, timeout=timeout)
