@@ -249,6 +249,32 @@ print(os.getuid() != 0, found)
         assert run(sup, script) == "True 0\n"
 
 
+def test_one_that_kills_its_launcher(other_server: Server) -> None:
+    """It can where it runs as the actor's own user, without a sandbox; the actor tells, and goes on."""
+    options = [*commands("sh"), "--sandbox", "off"]
+    with heroq.Supervisor(other_server.url) as sup, script_actor(other_server.url, *options, as_nobody=True):
+        assert failure(sup, "kill -9 $PPID; sleep 60", "sh") == ["the script's launcher was killed"]
+        assert run(sup, "echo fine", "sh") == "fine\n"
+
+
+def test_where_there_is_no_sandbox(other_server: Server) -> None:
+    """A must is a must; else the log tells what there is not."""
+    nowhere = 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"'
+    forbidding = ["unshare", "--user", "--map-root-user", "sh", "-c", nowhere, "sh"]
+    why = "sandbox: no namespaces: No space left on device"
+    with ScriptActor(
+        other_server.url, *commands("sh"), "--allow-root", "--sandbox", "require", before=forbidding
+    ) as one:
+        assert one.process.wait(60) == 2
+        assert one.log() == f"heroq: scripts must have a sandbox: {why}\n"
+    with (
+        heroq.Supervisor(other_server.url) as sup,
+        ScriptActor(other_server.url, *commands("sh"), "--allow-root", before=forbidding) as actor,
+    ):
+        assert run(sup, "echo fine", "sh") == "fine\n"
+        assert f"scripts run without a sandbox ({why}): they have the network, and their user's files" in actor.log()
+
+
 # ---- the actor's end ----
 
 

@@ -45,11 +45,18 @@ heroq.cli.main()
 class ScriptActor:
     """Runs from its making until close(). `folder`: where the private folders are made.
 
-    Root gives its scripts to `user`; `as_nobody` has the actor itself run as one without rights.
+    Root gives its scripts to `user`; `as_nobody` has the actor itself run as one without rights; `before` is a command
+    that becomes the actor.
     """
 
     def __init__(
-        self, url: str, *options: str, user: str = "nobody", as_nobody: bool = False, env: dict[str, str] | None = None
+        self,
+        url: str,
+        *options: str,
+        user: str = "nobody",
+        as_nobody: bool = False,
+        env: dict[str, str] | None = None,
+        before: Sequence[str] = (),
     ) -> None:
         self.sandboxed = "off" not in options
         self.folder = Path(tempfile.mkdtemp(prefix="heroq-test-"))
@@ -63,7 +70,7 @@ class ScriptActor:
             launcher = str(shutil.copy(heroq.script.launcher.LAUNCHER, self.folder / "launcher"))
             program = ["-c", _AS_NOBODY, launcher]
         self.process = subprocess.Popen(
-            [sys.executable, *program, "actor", *(["--user", user] if drop else []), *options],
+            [*before, sys.executable, *program, "actor", *(["--user", user] if drop else []), *options],
             env={**os.environ, "HEROQ_URL": url, "TMPDIR": str(self.folder), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=self._log,

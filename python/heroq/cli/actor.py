@@ -55,6 +55,7 @@ OpenFiles = Annotated[int, typer.Option("--open-files", min=16, help="Files a pr
 Output = Annotated[int, typer.Option("--output", min=1, max=512, help="MiB of the longest output.")]
 Log = Annotated[int, typer.Option("--log", min=0, max=64, help="MiB of standard error that go to the job's log.")]
 
+_DEFAULT = Limits()
 _SET_DUMPABLE = 4
 
 
@@ -70,15 +71,15 @@ def actor(
     network: Network = "none",
     writable: Writable = None,
     cgroup: Cgroup = None,
-    cpu: Cpu = 3600,
-    memory: Memory = 1024,
-    processes: Processes = 64,
-    file_size: FileSize = 1024,
-    disk: Disk = 256,
-    files: Files = 10_000,
-    open_files: OpenFiles = 256,
-    output: Output = 16,
-    log: Log = 1,
+    cpu: Cpu = _DEFAULT.cpu,
+    memory: Memory = _DEFAULT.memory >> 20,
+    processes: Processes = _DEFAULT.processes,
+    file_size: FileSize = _DEFAULT.file_size >> 20,
+    disk: Disk = _DEFAULT.disk >> 20,
+    files: Files = _DEFAULT.files,
+    open_files: OpenFiles = _DEFAULT.open_files,
+    output: Output = _DEFAULT.output >> 20,
+    log: Log = _DEFAULT.log >> 20,
     sign_key_file: SignKeyFile = None,
     option: Options = None,
     url: Url = None,

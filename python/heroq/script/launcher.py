@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import InternalError, InvalidError
 
 LAUNCHER = Path(__file__).parents[1] / "bin" / "heroq-script"
+NOT_RUN = "the script was not run: "
 _ENDED = re.compile(r"(exit|signal) (\d+) cpu (\d+) limit (\w+)")
 
 
@@ -95,7 +96,7 @@ class Confinement:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a script ended. `limit` is the launcher's word for the one that it was above, `error` why it was not run."""
+    """How a script ended. `limit` is the launcher's word for the one that it was above, `error` what else is to be told."""
 
     status: int = 0  # negative: the signal
     cpu_ms: int = 0
@@ -107,10 +108,10 @@ class Ended:
         text = report.decode(errors="replace")
         first = text.partition("\n")[0]
         if first.startswith("error "):
-            return cls(error=first.removeprefix("error "))
+            return cls(error=NOT_RUN + first.removeprefix("error "))
         found = _ENDED.fullmatch(first)
         if found is None:
-            return cls(error="its launcher was killed" if not text else f"its launcher said {first!r}")
+            return cls(error=f"the script's launcher said {first!r}" if text else "the script's launcher was killed")
         how, number, cpu, limit = found.groups()
         status = int(number) if how == "exit" else -int(number)
         return cls(status, int(cpu), "" if limit == "none" else limit)
@@ -118,7 +119,7 @@ class Ended:
     def why(self, limits: Limits) -> str:
         """What was wrong; "" if nothing was."""
         if self.error:
-            return f"the script was not run: {self.error}"
+            return self.error
         if self.limit:
             return limits.told(self.limit)
         if self.status >= 0:

@@ -16,7 +16,7 @@ from ..log import log
 from ..signing import Keys
 from . import folder
 from .cgroup import Cgroups
-from .launcher import Confinement, Ended, Launched, Limits
+from .launcher import NOT_RUN, Confinement, Ended, Launched, Limits
 from .output import Log, Output
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
@@ -56,7 +56,7 @@ class Program:
                 log.info("scripts run in a sandbox, %s network", "without" if wanted.network == "none" else "with")
                 return wanted
             if wanted.sandbox == "require":
-                raise InvalidError(f"scripts cannot run in a sandbox here: {why}")
+                raise InvalidError(f"scripts must have a sandbox: {why}")
         log.warning("scripts run without a sandbox (%s): they have the network, and their user's files", why)
         wanted.sandbox = "off"
         return wanted
@@ -68,7 +68,7 @@ class Program:
             launched = Launched([_true()], Path(name), {}, self.limits, confinement)
             try:
                 with os.fdopen(os.dup(launched.report), "rb") as report:
-                    return Ended.read(report.read()).error
+                    return Ended.read(report.read()).error.removeprefix(NOT_RUN)
             finally:
                 launched.close()
 
