@@ -29,8 +29,10 @@ static int child_status;
 static bool child_ended;
 
 void hq_give_up(const hq_launch *l, const char *what, int error) {
-  dprintf(l->report_fd, "error %s%s%s\n", what, error ? ": " : "", error ? strerror(error) : "");
-  _exit(127);
+  char text[600]; /* here memory may be at its limit */
+  int n = snprintf(text, sizeof text, "error %s%s%s\n", what, error ? ": " : "", error ? strerror(error) : "");
+  size_t size = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
+  _exit(write(l->report_fd, text, size) == (ssize_t)size ? 127 : 126);
 }
 
 static int64_t now_ms(void) {

@@ -96,7 +96,7 @@ class Confinement:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a script ended. `limit` is the launcher's word for the one that it was above, `error` what else is to be told."""
+    """How a script ended. `limit` is the launcher's word for the one that it was above, `error` what else there is."""
 
     status: int = 0  # negative: the signal
     cpu_ms: int = 0
