@@ -22,11 +22,11 @@ void hq_become_user(const hq_launch *l) {
 /* Above the limit that this process itself has it stays there. */
 static void limit(const hq_launch *l, int what, uint64_t soft, uint64_t hard) {
   struct rlimit now;
-  if (getrlimit((__rlimit_resource_t)what, &now)) hq_give_up(l, "cannot read the limits", errno);
+  if (getrlimit(what, &now)) hq_give_up(l, "cannot read the limits", errno);
   if (now.rlim_max != RLIM_INFINITY && hard > now.rlim_max) hard = now.rlim_max;
   now.rlim_max = hard;
   now.rlim_cur = soft < hard ? soft : hard;
-  if (setrlimit((__rlimit_resource_t)what, &now)) hq_give_up(l, "cannot set the limits", errno);
+  if (setrlimit(what, &now)) hq_give_up(l, "cannot set the limits", errno);
 }
 
 static void set_limits(const hq_launch *l, uint64_t own) {

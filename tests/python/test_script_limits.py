@@ -30,6 +30,10 @@ def actor(request: pytest.FixtureRequest, shared_server: Server) -> Iterator[Scr
         yield one
 
 
+#: for what is the same in both, and takes its time
+one_is_enough = pytest.mark.parametrize("actor", ["require"], indirect=True)
+
+
 @pytest.fixture
 def sup(shared_server: Server, actor: ScriptActor) -> Iterator[heroq.Supervisor]:
     """After each test the actor still does what it is asked, and no folder is left."""
@@ -70,6 +74,7 @@ def test_a_gibibyte_of_output(sup: heroq.Supervisor) -> None:
     ]
 
 
+@one_is_enough
 def test_a_gibibyte_of_complaints(sup: heroq.Supervisor) -> None:
     """They are not its output: it may go on, the log takes a part."""
     script = "import sys\nfor _ in range(1 << 14): print('x' * (1 << 16), file=sys.stderr)\nprint('done')"
@@ -149,6 +154,7 @@ def test_one_that_closes_its_output(sup: heroq.Supervisor) -> None:
     assert sup.run_job_and_await_result(script, script_type="sh", timeout=60) == b"before\n"
 
 
+@one_is_enough
 def test_one_that_closes_its_output_and_stays(sup: heroq.Supervisor) -> None:
     assert failure(sup, "exec <&- >&- 2>&-; while :; do sleep 1; done", "sh", timeout=1) == ["the time limit is over"]
 
@@ -160,6 +166,7 @@ def test_too_much_memory(sup: heroq.Supervisor) -> None:
     assert (shared[0], shared[-1]) == ("exit status 1", "OSError: [Errno 12] Cannot allocate memory")
 
 
+@one_is_enough
 def test_too_much_processor_time(sup: heroq.Supervisor) -> None:
     ignoring = sup.submit("trap '' XCPU; while :; do :; done", script_type="sh")
     assert failure(sup, "while True: pass", "python") == ["signal SIGXCPU: more than 1 s of processor time"]

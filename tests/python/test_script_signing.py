@@ -177,9 +177,16 @@ def test_keys_from_the_environment(new_server: Callable[..., Server], monkeypatc
 def test_files_that_are_none(tmp_path: Path, text: str, wanted: str) -> None:
     path = tmp_path / "keys"
     path.write_text(text)
-    done = cli("actor", "--allow-root", *commands("sh"), "--sign-key-file", str(path), url="redis://127.0.0.1:1")
-    refused(done, 2)
-    assert wanted in done.stderr and "fedcba" not in done.stderr
+    with pytest.raises(heroq.InvalidError) as refusal:
+        Keys.read(path)
+    assert wanted in str(refusal.value) and "fedcba" not in str(refusal.value)
+
+
+def test_a_key_file_that_is_not_there(shared_server: Server) -> None:
+    for command in (["actor", "--allow-root", *commands("sh")], ["run", "--type", "sh", "x"]):
+        done = cli(*command, "--sign-key-file", "/nowhere", url=shared_server.url)
+        refused(done, 2)
+        assert done.stderr == "heroq: cannot read /nowhere: No such file or directory\n"
 
 
 def test_the_key_file_is_hidden_from_scripts(new_server: Callable[..., Server]) -> None:
