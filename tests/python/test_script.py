@@ -184,7 +184,7 @@ def test_root_must_name_a_user(other_server: Server) -> None:
     with heroq.Supervisor(other_server.url) as sup, script_actor(other_server.url, *commands("sh")):
         assert run(sup, "id -un; id -G", "sh") == "nobody\n65534\n"
     with heroq.Supervisor(other_server.url) as sup, script_actor(other_server.url, *commands("sh"), "--allow-root"):
-        assert run(sup, "id -u", "sh") == "0\n"
+        assert run(sup, "id -u; grep CapEff /proc/self/status", "sh") == "0\nCapEff:\t0000000000000000\n"
 
 
 # ---- what it cannot reach ----
@@ -266,6 +266,14 @@ def test_one_that_kills_its_launcher(other_server: Server) -> None:
     with heroq.Supervisor(other_server.url) as sup, script_actor(other_server.url, *options, as_nobody=True):
         assert failure(sup, "kill -9 $PPID; sleep 60", "sh") == ["the script's launcher was killed"]
         assert run(sup, "echo fine", "sh") == "fine\n"
+
+
+def test_one_that_closes_a_folder(other_server: Server) -> None:
+    """What an actor without rights cannot look at may be large: it ends, and can be removed."""
+    options = [*commands("sh"), "--sandbox", "off"]
+    with heroq.Supervisor(other_server.url) as sup, script_actor(other_server.url, *options, as_nobody=True):
+        lines = failure(sup, "mkdir -p d/e; chmod 0 d; sleep 60", "sh")
+        assert lines == ["the private folder cannot be looked at: a folder is closed, or too deep"]
 
 
 def test_where_there_is_no_sandbox(other_server: Server) -> None:
