@@ -14,29 +14,34 @@ from .options import Value
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from .aio.connection import OnLoop
     from .embedded import Embedded
 
 
-class _Line:
-    """A supervisor, and in a child made by fork one like it with connections of its own."""
+class Line:
+    """A supervisor, else one by HEROQ_URL; in a child made by fork one like it with connections of its own."""
 
-    def __init__(self, supervisor: Supervisor):
+    def __init__(self, supervisor: Supervisor | None = None):
         self._supervisor, self._pid = supervisor, os.getpid()
+        #: heroq.aio's, of this server
+        self.on_loops: list[OnLoop] = []
 
     def get(self) -> Supervisor:
-        if self._pid != os.getpid():
+        if self._supervisor is None or self._pid != os.getpid():
             with _lock:
-                if self._pid != os.getpid():
+                if self._supervisor is None:
+                    self._supervisor = Supervisor()
+                elif self._pid != os.getpid():
                     self._supervisor = Supervisor(self._supervisor.client.reopen())
-                    self._pid = os.getpid()
+                self._pid = os.getpid()
         return self._supervisor
 
 
 _lock = threading.Lock()
-_connected: _Line | None = None  # by connect
-_found: _Line | None = None  # by HEROQ_URL, when it was first needed
-#: in the threads of a runner: its server
-_running: ContextVar[_Line | None] = ContextVar("heroq_running", default=None)
+_connected: Line | None = None  # by connect
+_found: Line | None = None  # by HEROQ_URL
+#: in the threads and tasks of a worker: its server
+_running: ContextVar[Line | None] = ContextVar("heroq_running", default=None)
 
 
 def _after_fork() -> None:
@@ -52,10 +57,14 @@ def connect(server: Supervisor | Client | Embedded | str | None = None, **opts: 
 
     Without it they submit to the server of the worker they run in, else to HEROQ_URL, else to redis://localhost.
     """
-    global _connected
     supervisor = server if isinstance(server, Supervisor) else Supervisor(server, **opts)
-    _connected = _Line(supervisor)
+    use(Line(supervisor))
     return supervisor
+
+
+def use(line: Line) -> None:
+    global _connected
+    _connected = line
 
 
 @contextmanager
@@ -72,21 +81,20 @@ def connected(server: Supervisor | Client | Embedded | str | None = None, **opts
             supervisor.close()
 
 
-def default_supervisor() -> Supervisor:
+def default_line() -> Line:
     """What `connect` was told, else the running worker's server, else HEROQ_URL."""
-    line = _connected or _running.get() or _found
-    return line.get() if line else _find()
-
-
-def _find() -> Supervisor:
     global _found
-    with _lock:
-        if _found is None:
-            _found = _Line(Supervisor())
-        line = _found
-    return line.get()
+    line = _connected or _running.get() or _found
+    if line is None:
+        with _lock:
+            line = _found = _found or Line()
+    return line
+
+
+def default_supervisor() -> Supervisor:
+    return default_line().get()
 
 
 def run_here(client: Client) -> None:
-    """The handlers of this thread submit to the client's server, unless `connect` was told another one."""
-    _running.set(_Line(Supervisor(client)))
+    """The handlers of this thread, or task, submit to the client's server, unless `connect` was told another one."""
+    _running.set(Line(Supervisor(client)))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from .handler import Handler
@@ -22,6 +22,8 @@ class Decorator(Protocol):
     @overload
     def __call__(self, function: Callable[[Job], Coroutine[Any, Any, T]]) -> Handler[[Job], Any, [Data], T]: ...
     @overload
+    def __call__(self, function: Callable[[Job], AsyncIterator[Y]]) -> Handler[[Job], Any, [Data], None]: ...
+    @overload
     def __call__(self, function: Callable[[Job], Generator[Y, Any, T]]) -> Handler[[Job], Iterator[Y], [Data], T]: ...
     @overload
     def __call__(self, function: Callable[[Job], Iterator[Y]]) -> Handler[[Job], Iterator[Y], [Data], None]: ...
@@ -31,6 +33,10 @@ class Decorator(Protocol):
     def __call__(
         self, function: Callable[Concatenate[Job, A], Coroutine[Any, Any, T]]
     ) -> Handler[Concatenate[Job, A], Any, A, T]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Job, A], AsyncIterator[Y]]
+    ) -> Handler[Concatenate[Job, A], Any, A, None]: ...
     @overload
     def __call__(
         self, function: Callable[Concatenate[Job, A], Generator[Y, Any, T]]
@@ -43,6 +49,8 @@ class Decorator(Protocol):
     def __call__(self, function: Callable[Concatenate[Job, A], T]) -> Handler[Concatenate[Job, A], T, A, T]: ...
     @overload
     def __call__(self, function: Callable[A, Coroutine[Any, Any, T]]) -> Handler[A, Any, A, T]: ...
+    @overload
+    def __call__(self, function: Callable[A, AsyncIterator[Y]]) -> Handler[A, Any, A, None]: ...
     @overload
     def __call__(self, function: Callable[A, Generator[Y, Any, T]]) -> Handler[A, Iterator[Y], A, T]: ...
     @overload

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from .caller import A, Caller, R
+from .caller import A, Caller, JobMaker, R
 from .errors import Fail, Retry, ScriptFailed, SettledError, StateError, Unfit
 from .job import Data, Job, StopReason
 from .log import log
@@ -40,6 +40,10 @@ def current_job() -> Job:
         raise StateError("there is no current job: this is not called from a handler") from None
 
 
+#: makes a job the current one of a task that handles no other
+make_current = _current.set
+
+
 @contextmanager
 def this_job(job: Job) -> Iterator[None]:
     """Makes it the current job."""
@@ -50,11 +54,8 @@ def this_job(job: Job) -> Iterator[None]:
         _current.reset(token)
 
 
-class Handler(Caller[A, R], Generic[P, Y, A, R]):
-    """A function with the script types whose jobs it takes and the options of their actor. Still callable as it was.
-
-    `submit`, `submit_many` and `run` give it jobs, `using` sets their options.
-    """
+class BaseHandler(JobMaker[A, R], Generic[P, Y, A, R]):
+    """A function with the script types whose jobs it takes and the options of their actor. Still callable as it was."""
 
     def __init__(
         self,
@@ -91,7 +92,11 @@ class Handler(Caller[A, R], Generic[P, Y, A, R]):
 
 
 #: a handler of whatever type
-AnyHandler = Handler[..., Any, ..., Any]
+AnyHandler = BaseHandler[..., Any, ..., Any]
+
+
+class Handler(BaseHandler[P, Y, A, R], Caller[A, R]):
+    """`submit`, `submit_many` and `run` give it jobs, `using` sets their options; `aio` has the same for coroutines."""
 
 
 def _callables(given: Callable[..., object] | Iterable[Callable[..., object]]) -> tuple[Any, ...]:
@@ -119,14 +124,21 @@ def actor(
     `before(job)`, `after(job, result)` and `on_error(job, exception)` are called around it: one function each, or some.
     What the first two raise counts as raised by the handler.
     """
+    return decorating(Handler, types, opts, before=before, after=after, on_error=on_error)  # type: ignore[return-value]
+
+
+def decorating(
+    kind: Callable[..., Any], types: tuple[str, ...], opts: Mapping[str, Value | None], **hooks: object
+) -> Callable[[Callable[..., Any]], Any]:
+    """A decorator that makes handlers of this kind."""
     if not types or not all(isinstance(name, str) for name in types):
-        raise TypeError('an actor needs its script types: @heroq.actor("osis")')
+        raise TypeError('an actor needs its script types, as in @actor("osis")')
 
-    def wrap(function: Callable[..., Any]) -> AnyHandler:
+    def wrap(function: Callable[..., Any]) -> Any:
         names = sys._getframe(1).f_locals
-        return Handler(function, types, opts, before=before, after=after, on_error=on_error, names=names)
+        return kind(function, types, opts, names=names, **hooks)
 
-    return wrap  # type: ignore[return-value]
+    return wrap
 
 
 def handle(handler: AnyHandler, job: Job) -> None:

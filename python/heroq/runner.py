@@ -18,7 +18,7 @@ from .actor import Actor
 from .client import Client, client_of
 from .connection import run_here
 from .errors import ClosedError, HeroqError, StateError
-from .handler import AnyHandler, Handler, handle
+from .handler import AnyHandler, BaseHandler, handle
 from .job import Job
 from .log import log
 from .options import Value
@@ -44,7 +44,7 @@ class Runner:
         **opts: Value | None,
     ):
         found = list(handlers)
-        if not found or not all(isinstance(one, Handler) for one in found):
+        if not found or not all(isinstance(one, BaseHandler) for one in found):
             raise TypeError("heroq.run wants functions decorated with @heroq.actor(...)")
         for one in found:
             if one.signature.is_async:

@@ -13,17 +13,37 @@ if TYPE_CHECKING:
     from .supervisor import Supervisor
 
 R = TypeVar("R")
+S = TypeVar("S")
 
 
-class Submitted(Generic[R]):
-    """`result()` waits; `id` is the job's, by which any other program finds it."""
+class Given(Generic[R, S]):
+    """`id` is the job's, by which any other program finds it."""
 
-    __slots__ = ("_outcome", "_signature", "_supervisor", "id")
+    __slots__ = ("_signature", "_supervisor", "id")
 
-    def __init__(self, id: str, supervisor: Supervisor, signature: Signature | None = None):
+    def __init__(self, id: str, supervisor: S, signature: Signature | None = None):
         self.id = id
         self._supervisor = supervisor
         self._signature = signature
+
+    def _decode(self, output: bytes) -> R:
+        result: Any = self._signature.decode(output) if self._signature else output
+        return result  # type: ignore[no-any-return]
+
+    def _decode_chunk(self, chunk: bytes) -> Any:
+        return self._signature.chunk.decode(chunk) if self._signature else chunk
+
+    def __repr__(self) -> str:
+        return f"<heroq.Submitted {self.id}>"
+
+
+class Submitted(Given[R, "Supervisor"]):
+    """`result()` waits; `id` is the job's, by which any other program finds it."""
+
+    __slots__ = ("_outcome",)
+
+    def __init__(self, id: str, supervisor: Supervisor, signature: Signature | None = None):
+        super().__init__(id, supervisor, signature)
         self._outcome: dict[str, Any] | None = None
 
     def result(self, timeout: float | None = None) -> R:
@@ -35,8 +55,7 @@ class Submitted(Generic[R]):
             output = outcome.get("output") or b""
         else:
             raise self._error(outcome)
-        result: Any = self._signature.decode(output) if self._signature else output
-        return result  # type: ignore[no-any-return]
+        return self._decode(output)
 
     def _error(self, outcome: dict[str, Any]) -> Exception:
         said = outcome.get("error") or b""
@@ -48,7 +67,7 @@ class Submitted(Generic[R]):
     def stream(self, *, timeout: float | None = None) -> Iterator[Any]:
         """What the handler yields, as it comes, until it has ended."""
         for chunk in self._supervisor.stream(self.id, timeout=timeout):
-            yield self._signature.chunk.decode(chunk) if self._signature else chunk
+            yield self._decode_chunk(chunk)
 
     @property
     def status(self) -> str:
@@ -69,6 +88,3 @@ class Submitted(Generic[R]):
     def stop(self) -> str:
         """Answers "cancelled" (it had not started), "stopping", "asked" (a foreign actor has it) or "ended"."""
         return self._supervisor.stop_job(self.id)
-
-    def __repr__(self) -> str:
-        return f"<heroq.Submitted {self.id}>"

@@ -19,7 +19,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidError
-from .handler import AnyHandler, Handler
+from .handler import AnyHandler, BaseHandler
 from .log import log
 from .reports import Report, Writer, dump
 from .runner import Runner, Terminated
@@ -35,11 +35,11 @@ def load(target: str) -> list[AnyHandler]:
         raise InvalidError("a worker needs a file.py or a module")
     module = _load_file(place) if place.endswith(".py") else _load_module(place)
     if names:
-        missing = [name for name in names.split(",") if not isinstance(getattr(module, name, None), Handler)]
+        missing = [name for name in names.split(",") if not isinstance(getattr(module, name, None), BaseHandler)]
         if missing:
             raise InvalidError(f"{place} has no handler {missing[0]!r}; handlers are made by @heroq.actor(...)")
         return [getattr(module, name) for name in names.split(",")]
-    found = [value for value in vars(module).values() if isinstance(value, Handler)]
+    found = [value for value in vars(module).values() if isinstance(value, BaseHandler)]
     if not found:
         raise InvalidError(f"{place} has no handlers; they are made by @heroq.actor(...)")
     return found

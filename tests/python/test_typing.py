@@ -39,7 +39,7 @@ def test_mypy_strict(tmp_path: Path) -> None:
 
 
 SUBMITS = """
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 import heroq
 import heroq.aio
 from heroq.testing import run_inline
@@ -56,6 +56,12 @@ def stream(n: int) -> Iterator[str]: ...
 def count(n: int) -> Generator[str, None, dict[str, int]]: ...
 @heroq.aio.actor("later")
 async def later(job: heroq.aio.Job, text: str, n: int = 1) -> str: ...
+@heroq.aio.actor("chunks")
+async def chunks(n: int) -> AsyncIterator[str]:
+    yield "x"
+@heroq.actor("async")
+async def plain(n: int) -> AsyncIterator[str]:
+    yield "x"
 
 """
 RIGHT = """
@@ -69,9 +75,21 @@ g: dict[str, int] = count.run(3)
 h: int = add(1, 2)
 i: Iterator[str] = count(3)
 j: None = stream.submit(3).result()
-l: str = later.submit("x", 5).result()
+l: str = later.sync.submit("x", 5).result()
 m: int = run_inline(add.using(id="x"), 1)
 k: heroq.Json = {"a": [1, None]}
+n: None = plain.submit(1).result()
+async def main() -> None:
+    a: str = await (await later.using(delay=5).submit("x", n=5)).result()
+    b: int = await add.aio.run(1, b=2)
+    c: list[int] = await heroq.aio.gather(await add.aio.submit_many([(1, 2), add.job(5)], progress=print))
+    d: list[heroq.aio.Submitted[str]] = await later.submit_many([("x", 1)])
+    e: list[str] = [await job.result() async for job in heroq.aio.as_completed(d, timeout=5.0)]
+    f: list[bytes | Exception] = await heroq.aio.gather(["an id"], return_exceptions=True)
+    await chunks.run(3)
+    h: AsyncIterator[str] = chunks(3)
+    i: heroq.aio.Supervisor = await heroq.aio.connect("redis://localhost", op_timeout=5)
+    j: list[None] = await heroq.aio.gather(await chunks.submit_many(range(3)))
 """
 WRONG = """
 add.submit("x")
@@ -80,7 +98,12 @@ add.run(1, c=2)
 one.submit_many(["x"])
 add.submit_many([(1, "x")])
 add.using(dely=5)
-later.submit(5)
+w0 = later.submit(5)
+later.sync.submit(5)
+w1 = add.aio.submit("x")
+w2 = add.aio.submit_many([(1, "x")])
+w3 = chunks.submit("x")
+later.using(server=heroq.Supervisor())
 run_inline(add, "x")
 whole.submit(5)
 x: str = add.submit(1).result()

@@ -6,9 +6,26 @@
 """
 
 from .actor import Actor
+from .connection import connect
+from .gather import as_completed, gather
+from .handler import Handler, actor
 from .job import Job
-from .runner import actor, run, serve
+from .runner import run, serve
+from .submitted import Submitted
 from .supervisor import Supervisor
 from .waiter import Waiter
 
-__all__ = ["Actor", "Job", "Supervisor", "Waiter", "actor", "run", "serve"]
+__all__ = [
+    "Actor",
+    "Handler",
+    "Job",
+    "Submitted",
+    "Supervisor",
+    "Waiter",
+    "actor",
+    "as_completed",
+    "connect",
+    "gather",
+    "run",
+    "serve",
+]

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-from ..handler import Handler
 from ..job import Data
+from .handler import Handler
 from .job import Job
 
 A = ParamSpec("A")
 T = TypeVar("T")
+Y = TypeVar("Y")
 
 
 class Decorator(Protocol):
@@ -25,7 +26,17 @@ class Decorator(Protocol):
     ) -> Handler[[Job], Coroutine[Any, Any, T], [Data], T]: ...
     @overload
     def __call__(
+        self, function: Callable[[Job], AsyncIterator[Y]]
+    ) -> Handler[[Job], AsyncIterator[Y], [Data], None]: ...
+    @overload
+    def __call__(
         self, function: Callable[Concatenate[Job, A], Coroutine[Any, Any, T]]
     ) -> Handler[Concatenate[Job, A], Coroutine[Any, Any, T], A, T]: ...
     @overload
+    def __call__(
+        self, function: Callable[Concatenate[Job, A], AsyncIterator[Y]]
+    ) -> Handler[Concatenate[Job, A], AsyncIterator[Y], A, None]: ...
+    @overload
     def __call__(self, function: Callable[A, Coroutine[Any, Any, T]]) -> Handler[A, Coroutine[Any, Any, T], A, T]: ...
+    @overload
+    def __call__(self, function: Callable[A, AsyncIterator[Y]]) -> Handler[A, AsyncIterator[Y], A, None]: ...

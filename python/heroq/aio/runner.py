@@ -4,95 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .. import _heroq
 from ..actor import Actor as SyncActor
 from ..client import Client, client_of
+from ..connection import run_here
 from ..errors import ClosedError, HeroqError, SettledError, StateError
-from ..handler import After, AnyHandler, Before, Handler, OnError, settle_by, tell_error, this_job
+from ..handler import AnyHandler, BaseHandler
 from ..job import StopReason
 from ..log import log
 from ..options import Value
 from ..reports import Running
 from .calls import Calls
+from .handler import check, handle
 from .job import Job
 from .loop import Bound, Readable
 
 if TYPE_CHECKING:
     from ..embedded import Embedded
-    from .decorator import Decorator
 
-R = TypeVar("R")
-
-Coro = Coroutine[Any, Any, R]
 #: seconds that handlers which were cancelled have for their own cleaning up
 _LAST_MOMENTS = 1.0
 _LOOK = 0.2  # seconds between two questions whether to stop
-
-
-def actor(
-    *types: str,
-    before: Before | Iterable[Before] = (),
-    after: After | Iterable[After] = (),
-    on_error: OnError | Iterable[OnError] = (),
-    **opts: Value | None,
-) -> Decorator:
-    """`@heroq.aio.actor("osis", timeout=30)`: the `async def` function handles jobs of these script types.
-
-    It takes the Job, or what its annotations make of the payload, and returns bytes, str, None or what JSON can say, as
-    with heroq.actor; an exception fails the job; heroq.Retry and heroq.Fail say more.
-    A stop request, and the end of the job's time, cancel it: asyncio.CancelledError is raised where it awaits.
-    """
-    if not types or not all(isinstance(name, str) for name in types):
-        raise TypeError('an actor needs its script types: @heroq.aio.actor("osis")')
-
-    def wrap(function: Callable[..., Coro[Any]]) -> AnyHandler:
-        _check(function)
-        names = sys._getframe(1).f_locals
-        return Handler(function, types, opts, before=before, after=after, on_error=on_error, names=names)
-
-    return wrap  # type: ignore[return-value]
-
-
-def _check(function: Callable[..., object]) -> None:
-    if not inspect.iscoroutinefunction(function):
-        raise TypeError(
-            f"{getattr(function, '__name__', function)!r} is no `async def` function; heroq.run is for others"
-        )
-
-
-async def _handle(handler: AnyHandler, job: Job) -> None:
-    with this_job(job):
-        try:
-            for hook in handler.before:
-                hook(job)
-            result = await handler.signature.invoke(job)
-            for hook in handler.after:
-                hook(job, result)
-            job.finish(handler.signature.encode(result))
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise  # from outside: Hands._ended settles the job, also when it had no time to begin
-            _settle(handler, job, error)
-        except Exception as error:
-            _settle(handler, job, error)
-
-
-def _settle(handler: AnyHandler, job: Job, error: BaseException) -> None:
-    tell_error(handler, job, error)
-    settle_by(error, job)
 
 
 def _settle_cancelled(job: Job) -> None:
@@ -150,7 +92,7 @@ class Hands:
         self._changed.set()
 
     def _begin(self, job: Job) -> None:
-        task = self._loop.create_task(_handle(self._handler, job))
+        task = self._loop.create_task(handle(self._handler, job))
         self.tasks[job.token] = task
         self.jobs[job.token] = job, time.monotonic()
         task.add_done_callback(functools.partial(self._ended, job))
@@ -201,14 +143,14 @@ class _Actors:
         concurrency: int,
         opts: dict[str, Value | None],
     ):
-        self._client, self._owns_client = client_of(server, opts)
+        self.client, self._owns_client = client_of(server, opts)
         self.actors: list[SyncActor] = []
         given = {name: value for name, value in opts.items() if value is not None}
         try:
             for one in handlers:
                 label = f"{one.label}.{socket.gethostname()}.{os.getpid()}"[:256]
                 merged: dict[str, Any] = {"concurrency": concurrency, **one.options, **given}
-                self.actors.append(SyncActor(self._client, actor_id=label, types=one.types, **merged))
+                self.actors.append(SyncActor(self.client, actor_id=label, types=one.types, **merged))
         except BaseException:
             self.close(0.0)
             raise
@@ -220,7 +162,7 @@ class _Actors:
             except StateError:
                 pass
         if self._owns_client:
-            self._client.close()
+            self.client.close()
 
 
 class Crew(Bound[_Actors]):
@@ -235,10 +177,10 @@ class Crew(Bound[_Actors]):
         max_jobs: int = 0,
     ):
         super().__init__(threads=1)
-        if not handlers or not all(isinstance(one, Handler) for one in handlers):
+        if not handlers or not all(isinstance(one, BaseHandler) for one in handlers):
             raise TypeError("heroq.aio.run wants functions decorated with @heroq.aio.actor(...)")
         for one in handlers:
-            _check(one.function)
+            check(one)
         if concurrency < 1:
             raise ValueError("concurrency must be 1 or more")
         self._handlers = handlers
@@ -253,6 +195,7 @@ class Crew(Bound[_Actors]):
         return _Actors(self._handlers, *self._given)
 
     def _bind(self, made: _Actors, loop: asyncio.AbstractEventLoop) -> None:
+        run_here(made.client)  # in this task, and so in those of the handlers
         self._hands = [
             Hands(taker, one, loop, self._changed, self._ended)
             for one, taker in zip(self._handlers, made.actors, strict=True)

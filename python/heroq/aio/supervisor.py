@@ -10,12 +10,10 @@ from .. import _heroq, options
 from ..client import Client
 from ..errors import TimeoutError
 from ..job import Data, Job, id_of
+from ..supervisor import Progress, _job
 from ..supervisor import Supervisor as SyncSupervisor
-from ..supervisor import _job
-from ..waiter import Waiter
 from .calls import Calls
-from .loop import Bound
-from .waiter import Awaits
+from .waiter import Awaiting
 
 if TYPE_CHECKING:
     from ..embedded import Embedded
@@ -27,7 +25,7 @@ _STREAM_THREADS = 4
 _STREAM_SLICE = 1.0
 
 
-class Supervisor(Bound[SyncSupervisor]):
+class Supervisor(Awaiting[SyncSupervisor]):
     """As heroq.Supervisor, with coroutines. Opened by `async with`, or by the first call that is awaited.
 
     run_job_and_await_result and await_result take no thread: any number of them wait on two connections. Every other
@@ -38,28 +36,9 @@ class Supervisor(Bound[SyncSupervisor]):
         super().__init__(_THREADS)
         self._server, self._opts = server, opts
         self._streams = Calls(_STREAM_THREADS)
-        self._awaits: Awaits | None = None
 
     def _make(self) -> SyncSupervisor:
         return SyncSupervisor(self._server, **self._opts)
-
-    def _bind(self, made: SyncSupervisor, loop: asyncio.AbstractEventLoop) -> None:
-        if self._awaits is not None:
-            self._awaits.abandon()
-        self._awaits = Awaits(Waiter(made.client), loop)
-
-    async def close(self) -> None:
-        """What is still awaited ends with ClosedError."""
-        self._closed = True
-        if self._awaits is not None:
-            self._awaits.close()
-        if self._sync is not None:
-            self._sync.close()
-
-    async def _waits(self) -> Awaits:
-        await self._open()
-        assert self._awaits is not None
-        return self._awaits
 
     # ---- making and starting ----
     async def create_job(self, script: Data | Job, script_type: str | None = None, **job: Any) -> Job:
@@ -80,11 +59,21 @@ class Supervisor(Bound[SyncSupervisor]):
         return await self._calls.call(sup.submit, made)
 
     async def submit_many(
-        self, scripts: Iterable[Data | Job], script_type: str | None = None, **opts: options.Value | None
+        self,
+        scripts: Iterable[Data | Job],
+        script_type: str | None = None,
+        *,
+        progress: Progress | None = None,
+        **opts: options.Value | None,
     ) -> list[str]:
-        """Submits an iterable of scripts, or of Jobs, pipelined, and returns their ids in the same order."""
-        sup = await self._open()
-        return await self._calls.call(sup.submit_many, list(scripts), script_type, progress=None, **opts)
+        """Submits an iterable of scripts, or of Jobs, pipelined, and returns their ids in the same order.
+
+        `progress(done, total)` is called on the loop as they are sent; what it raises goes to the loop's handler of
+        exceptions.
+        """
+        sup, loop = await self._open(), asyncio.get_running_loop()
+        tell = None if progress is None else lambda *how_many: loop.call_soon_threadsafe(progress, *how_many)
+        return await self._calls.call(sup.submit_many, list(scripts), script_type, progress=tell, **opts)
 
     # ---- waiting for results ----
     async def run_job_and_await_result(
@@ -95,15 +84,11 @@ class Supervisor(Bound[SyncSupervisor]):
         JobFailed has the job's error. To cancel the task ends the wait alone.
         """
         made = _job(script, script_type, job)
-        awaits = await self._waits()
-        output: bytes = await awaits.begin(lambda tag: awaits.waiter.submit(made, tag, timeout))
-        return output
+        return await (await self._opened()).submit(made, timeout)
 
     async def await_result(self, job: Job | str, *, timeout: float | None = None) -> bytes:
         """The same for a job that was started before."""
-        awaits = await self._waits()
-        output: bytes = await awaits.begin(lambda tag: awaits.waiter.add(job, tag, timeout))
-        return output
+        return await (await self._opened()).add(job, timeout)
 
     # ---- looking ----
     async def get_job(self, job: Job | str) -> Job:

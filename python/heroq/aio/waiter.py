@@ -6,10 +6,10 @@ import asyncio
 import functools
 import itertools
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .. import _heroq
-from ..client import Client
+from ..client import Client, client_of
 from ..errors import HeroqError, StateError, error_from
 from ..job import Data, Job
 from ..options import Value
@@ -35,6 +35,12 @@ class Awaits:
         self._readable = Readable(loop, waiter.fd(), self._take)
         self._tags = itertools.count()
         self._open: dict[int, Future[Any]] = {}
+
+    def submit(self, job: Job, timeout: float | None) -> Result:
+        return self.begin(lambda tag: self.waiter.submit(job, tag, timeout))
+
+    def add(self, job: Job | str, timeout: float | None) -> Result:
+        return self.begin(lambda tag: self.waiter.add(job, tag, timeout))
 
     def begin(self, how: Callable[[int], object]) -> Future[Any]:
         """`how` is told the tag. The future's cancellation is the tag's."""
@@ -112,7 +118,53 @@ def _fail(future: Future[Any], error: Exception) -> None:
         future.set_exception(error)
 
 
-class Waiter(Bound[SyncWaiter]):
+class _HasClient(Protocol):
+    client: Client
+
+    def close(self) -> object: ...
+
+
+C = TypeVar("C", bound=_HasClient)
+
+
+class Awaiting(Bound[C]):
+    """With the awaits of the loop that it is bound to."""
+
+    def __init__(self, threads: int):
+        super().__init__(threads)
+        self._awaits: Awaits | None = None
+
+    def _bind(self, made: C, loop: asyncio.AbstractEventLoop) -> None:
+        if self._awaits is not None:
+            self._awaits.abandon()
+        self._awaits = Awaits(SyncWaiter(made.client), loop)
+
+    async def _opened(self) -> Awaits:
+        await self._open()
+        assert self._awaits is not None
+        return self._awaits
+
+    async def close(self) -> None:
+        """What is still awaited ends with ClosedError."""
+        self._closed = True
+        if self._awaits is not None:
+            self._awaits.close()
+        if self._sync is not None:
+            self._sync.close()
+
+
+class _OwnClient:
+    """What a waiter alone needs underneath."""
+
+    def __init__(self, server: Client | Embedded | str | None, opts: dict[str, Value | None]):
+        self.client, self._owns = client_of(server, opts)
+
+    def close(self) -> None:
+        if self._owns:
+            self.client.close()
+
+
+class Waiter(Awaiting[_OwnClient]):
     """Futures instead of calls that wait: `async with heroq.aio.Waiter() as waiter: future = waiter.submit(job)`.
 
     A future's result is the job's output; JobFailed, TimeoutError, … are its exceptions. To cancel it leaves nothing
@@ -122,49 +174,43 @@ class Waiter(Bound[SyncWaiter]):
     def __init__(self, server: Client | Embedded | str | None = None, **opts: Value | None):
         super().__init__(threads=1)
         self._server, self._opts = server, opts
-        self._awaits: Awaits | None = None
 
-    def _make(self) -> SyncWaiter:
-        return SyncWaiter(self._server, **self._opts)
+    def _make(self) -> _OwnClient:
+        return _OwnClient(self._server, self._opts)
 
-    def _bind(self, made: SyncWaiter, loop: asyncio.AbstractEventLoop) -> None:
-        if self._awaits is not None:
-            self._awaits.abandon()
-        self._awaits = Awaits(SyncWaiter(made.client), loop)  # one a loop
-
-    def _ready(self) -> tuple[SyncWaiter, Awaits]:
+    def _ready(self) -> Awaits:
         self._check_open()
         if self._awaits is None:
             raise StateError("open the waiter first: async with heroq.aio.Waiter() as waiter")
-        return self._awaits.waiter, self._awaits
+        return self._awaits
 
     def submit(self, job: Job, timeout: float | None = None) -> Result:
         """Submits the job at once; its result comes by the future, at the latest after `timeout` seconds."""
-        waiter, awaits = self._ready()
-        return awaits.begin(lambda tag: waiter.submit(job, tag, timeout))
+        return self._ready().submit(job, timeout)
 
     def submit_many(
         self, scripts: Iterable[Data | Job], script_type: str | None = None, timeout: float | None = None
     ) -> list[Result]:
         """The futures in the order of the scripts."""
-        waiter, awaits = self._ready()
+        awaits = self._ready()
         items = list(scripts)
-        return awaits.begin_many(len(items), lambda first: waiter.submit_many(items, first, script_type, timeout))
+        return awaits.begin_many(
+            len(items), lambda first: awaits.waiter.submit_many(items, first, script_type, timeout)
+        )
 
     def add(self, job: Job | str, timeout: float | None = None) -> Result:
         """Awaits a job that was started elsewhere."""
-        waiter, awaits = self._ready()
-        return awaits.begin(lambda tag: waiter.add(job, tag, timeout))
+        return self._ready().add(job, timeout)
 
     def fetch(self, job: Job | str, timeout: float | None = None) -> Future[dict[str, Any]]:
         """Reads a job: its fields as heroq.Job.fields has them."""
-        waiter, awaits = self._ready()
-        return awaits.begin(lambda tag: waiter.fetch(job, tag, timeout))
+        awaits = self._ready()
+        return awaits.begin(lambda tag: awaits.waiter.fetch(job, tag, timeout))
 
     def stop(self, job: Job | str, timeout: float | None = None) -> Future[str]:
         """Asks a job to stop: what came of it, as Supervisor.stop_job answers it."""
-        waiter, awaits = self._ready()
-        return awaits.begin(lambda tag: waiter.stop(job, tag, timeout))
+        awaits = self._ready()
+        return awaits.begin(lambda tag: awaits.waiter.stop(job, tag, timeout))
 
     def __len__(self) -> int:
         """How many futures are open."""
@@ -172,11 +218,3 @@ class Waiter(Bound[SyncWaiter]):
 
     def __bool__(self) -> bool:
         return True
-
-    async def close(self) -> None:
-        """What is still awaited ends with ClosedError."""
-        self._closed = True
-        if self._awaits is not None:
-            self._awaits.close()
-        if self._sync is not None:
-            self._sync.close()
