@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,14 +20,25 @@ from . import common
 from .common import Options, Url
 
 Target = Annotated[str, typer.Argument(metavar="TARGET", help="file.py or module, with :name for one of its handlers.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of each handler in a process.")]
-AtOnce = Annotated[int, typer.Option("--async", min=1, help="Jobs at a time of each `async def` handler in a process.")]
 Grace = Annotated[float, typer.Option("--grace", min=0, help="Seconds that running jobs have after SIGTERM.")]
-Types = Annotated[str, typer.Option("--types", help="Only these script types, separated by commas.")]
-Group = Annotated[str | None, typer.Option("--group", help="Take from this group's queue too.")]
-MaxJobs = Annotated[int, typer.Option("--max-jobs", min=0, help="Replace a process after so many jobs; 0: never.")]
-MaxRss = Annotated[int, typer.Option("--max-rss", min=0, help="Replace a process with more MiB of memory; 0: never.")]
-LogJson = Annotated[bool, typer.Option("--log-json", help="Write the log as JSON, an object a line.")]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What each process is told, in its command line."""
+
+    threads: int = 1
+    at_once: int = 100
+    types: Sequence[str] = ()
+    grace: float = 30.0
+    max_jobs: int = 0
+    max_rss: int = 0
+    log_json: bool = False
+    options: Mapping[str, str | None] = field(default_factory=dict)
+
+    def check(self, target: str) -> None:
+        """Whether the target can be worked with; what is loaded here is not used."""
+        workers.is_async(workers.of_types(workers.load(target), self.types))
 
 
 def worker(
@@ -32,14 +46,22 @@ def worker(
     processes: Annotated[
         int, typer.Option("--processes", min=1, help="Processes; one that dies is started again.")
     ] = 1,
-    threads: Threads = 1,
-    at_once: AtOnce = 100,
-    types: Types = "",
-    group: Group = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of each handler in a process.")] = 1,
+    at_once: Annotated[
+        int, typer.Option("--async", min=1, help="Jobs at a time of each `async def` handler in a process.")
+    ] = 100,
+    types: Annotated[str, typer.Option("--types", help="Only these script types, separated by commas.")] = "",
+    group: Annotated[str | None, typer.Option("--group", help="Take from this group's queue too.")] = None,
     option: Options = None,
-    grace: Grace = 30.0,
-    max_jobs: MaxJobs = 0,
-    max_rss: MaxRss = 0,
+    grace: Annotated[
+        float, typer.Option("--grace", min=0, help="Seconds that running jobs have after SIGTERM.")
+    ] = 30.0,
+    max_jobs: Annotated[
+        int, typer.Option("--max-jobs", min=0, help="Replace a process after so many jobs; 0: never.")
+    ] = 0,
+    max_rss: Annotated[
+        int, typer.Option("--max-rss", min=0, help="Replace a process with more MiB of memory; 0: never.")
+    ] = 0,
     reload: Annotated[bool, typer.Option("--reload", help="Renew the processes when a .py file changes.")] = False,
     health_file: Annotated[
         str | None, typer.Option("--health-file", help="A file that is written each second while all is well.")
@@ -48,7 +70,7 @@ def worker(
         str | None,
         typer.Option("--health-port", metavar="[HOST:]PORT", help="Answer HTTP with 200 while all is well, else 503."),
     ] = None,
-    log_json: LogJson = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Write the log as JSON, an object a line.")] = False,
     url: Url = None,
 ) -> None:
     """Run the handlers of a Python file or module.
@@ -57,13 +79,10 @@ def worker(
     within the grace), SIGUSR1 writes what runs to the log.
     """
     to_stderr(log_json)
-    argv = [sys.executable, "-m", "heroq", "worker-child", target, "--threads", str(threads), "--grace", str(grace)]
-    argv += ["--async", str(at_once), "--types", types, "--max-jobs", str(max_jobs), "--max-rss", str(max_rss)]
-    argv += ["--group", group] if group else []
-    argv += [part for item in option or () for part in ("--option", item)]
-    argv += ["--log-json"] if log_json else []
-    _handlers(target, types)
-    common.pairs(option)
+    names = [name.strip() for name in types.split(",") if name.strip()]
+    options = {"group": group, **common.pairs(option)}
+    plan = Plan(threads, at_once, names, grace, max_jobs, max_rss, log_json, options)
+    plan.check(target)
     Client(url).close()  # a wrong server is one clear error here, not one in each child again and again
     environment = {**os.environ, "HEROQ_URL": url} if url else dict(os.environ)  # not where everybody can read it
     if reload:
@@ -71,43 +90,34 @@ def worker(
     place = target.partition(":")[0]
     folder = str(Path(place).resolve().parent) if place.endswith(".py") else os.getcwd()
     settings = Settings(processes, grace, health_file, health_port, folder if reload else None)
+    argv = [sys.executable, "-m", "heroq", "worker-child", target, "--plan", json.dumps(asdict(plan))]
     raise typer.Exit(Parent(argv, environment, settings).run())
 
 
 def worker_child(
     target: Target,
-    threads: Threads = 1,
-    at_once: AtOnce = 100,
-    types: Types = "",
-    group: Group = None,
-    option: Options = None,
-    grace: Grace = 30.0,
-    max_jobs: MaxJobs = 0,
-    max_rss: MaxRss = 0,
-    log_json: LogJson = False,
+    plan: Annotated[str, typer.Option(help="Plan, as JSON.")] = "{}",
     report: Annotated[int | None, typer.Option(help="Descriptor for reports.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only load the handlers.")] = False,
     url: Url = None,
 ) -> None:
     """What `worker` starts."""
-    to_stderr(log_json)
+    told = Plan(**json.loads(plan))
+    to_stderr(told.log_json)
     if check:
-        _handlers(target, types)
+        told.check(target)
         return
-    options: dict[str, Any] = {"group": group, **common.pairs(option)}
-    recycling = workers.Recycling(max_jobs, max_rss)
     workers.work(
-        target, url, threads, grace, at_once=at_once, types=_names(types), recycling=recycling, report=report, **options
+        target,
+        url,
+        told.threads,
+        told.grace,
+        at_once=told.at_once,
+        types=told.types,
+        recycling=workers.Recycling(told.max_jobs, told.max_rss),
+        report=report,
+        **told.options,
     )
-
-
-def _names(types: str) -> list[str]:
-    return [name.strip() for name in types.split(",") if name.strip()]
-
-
-def _handlers(target: str, types: str) -> None:
-    """Whether the target can be worked with; what is loaded here is not used."""
-    workers.is_async(workers.of_types(workers.load(target), _names(types)))
 
 
 def add_to(app: typer.Typer) -> None:
