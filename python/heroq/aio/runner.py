@@ -49,6 +49,10 @@ def _settle_cancelled(job: Job) -> None:
         pass
 
 
+#: a job, its task, and since when
+Run = tuple[Job, asyncio.Task[None], float]
+
+
 class Hands:
     """A handler at work: takes what its actor offers, a task for each job, and cancels those that should stop."""
 
@@ -63,8 +67,7 @@ class Hands:
         self.actor = taker
         self.failure: HeroqError | None = None
         self.taking = True
-        self.tasks: dict[int, asyncio.Task[None]] = {}
-        self.jobs: dict[int, tuple[Job, float]] = {}  # by token, as the tasks, and since when
+        self.runs: dict[int, Run] = {}  # by token
         self._tell_ended = ended
         self._handler = handler
         self._loop = loop
@@ -92,31 +95,34 @@ class Hands:
         self._changed.set()
 
     def _begin(self, job: Job) -> None:
+        token = job.token
         task = self._loop.create_task(handle(self._handler, job))
-        self.tasks[job.token] = task
-        self.jobs[job.token] = job, time.monotonic()
-        task.add_done_callback(functools.partial(self._ended, job))
+        self.runs[token] = job, task, time.monotonic()
+        task.add_done_callback(functools.partial(self._ended, token))
 
-    def _ended(self, job: Job, task: asyncio.Task[None]) -> None:
-        del self.tasks[job.token], self.jobs[job.token]
+    def _ended(self, token: int, task: asyncio.Task[None]) -> None:
+        job, _, _ = self.runs.pop(token)
         self._tell_ended()
         if task.cancelled():
             _settle_cancelled(job)
-        if not self.tasks:
+        if not self.runs:
             self._changed.set()
 
     def _hear(self) -> None:
         try:
             while (event := _heroq.heroq_actor_next_event(self.actor._handle, 0)) is not None:
-                task = self.tasks.get(event["token"])
-                if task is not None and event["event"] in ("stop", "timeout", "lost", "stuck"):
-                    task.cancel()
+                run = self.runs.get(event["token"])
+                if run is not None and event["event"] in ("stop", "timeout", "lost", "stuck"):
+                    run[1].cancel()
         except HeroqError:
             self._events.stop()
 
     def cancel(self) -> None:
-        for task in self.tasks.values():
+        for task in self.tasks():
             task.cancel()
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        return [task for _, task, _ in self.runs.values()]
 
     def stop(self) -> None:
         self._offers.stop()
@@ -213,11 +219,7 @@ class Crew(Bound[_Actors]):
 
     def running_now(self) -> list[Running]:
         """What runs."""
-        return [
-            Running(job, since, _stack(hands.tasks[token]))
-            for hands in self._hands
-            for token, (job, since) in hands.jobs.items()
-        ]
+        return [Running(job, since, _stack(task)) for hands in self._hands for job, task, since in hands.runs.values()]
 
     @property
     def failure(self) -> HeroqError | None:
@@ -243,7 +245,7 @@ class Crew(Bound[_Actors]):
             except StateError:
                 pass  # closed by somebody else
         for seconds in (grace, _LAST_MOMENTS):
-            tasks = [task for hands in self._hands for task in hands.tasks.values()]
+            tasks = [task for hands in self._hands for task in hands.tasks()]
             if tasks and seconds:
                 await asyncio.wait(tasks, timeout=seconds)
             for hands in self._hands:
