@@ -45,10 +45,17 @@ def serve(actor: Actor, after: Callable[[], None] | None = None) -> None:
 
 def round_trips(supervisor: Supervisor, script_type: str, n: int, **job: Any) -> list[float]:
     """Seconds from a job's submission to its result, of n jobs one after another, in order of length."""
+    return seconds_of(
+        lambda: supervisor.run_job_and_await_result(ARGUMENT, script_type=script_type, timeout=10, **job), n
+    )
+
+
+def seconds_of(call: Callable[[], object], n: int) -> list[float]:
+    """Of n calls after some for warming up, in order of length."""
     took = []
     for i in range(-WARM_UP, n):
         start = time.perf_counter()
-        supervisor.run_job_and_await_result(ARGUMENT, script_type=script_type, timeout=10, **job)
+        call()
         if i >= 0:
             took.append(time.perf_counter() - start)
     return sorted(took)

@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
+import heroq  # noqa: E402
 import limit  # noqa: E402
 import peers  # noqa: E402
 import processes  # noqa: E402
 import report  # noqa: E402
-from peers import ROOT, Peer  # noqa: E402
+from peers import ASYNCIO, ROOT, Peer  # noqa: E402
 from setting import Setting  # noqa: E402
 from support.server import Server  # noqa: E402
 
@@ -285,6 +286,20 @@ def measure(bench: Bench, wanted: Sequence[Peer], results: dict[str, Any]) -> No
             row["median"] = medians(row["rounds"])
 
 
+def naps(server: Server, rounds: int, n: int) -> float:
+    """Jobs a second of heroq.aio's actor whose coroutines sleep."""
+    rates = []
+    for _ in range(rounds):
+        with heroq.Supervisor(server.url) as supervisor:
+            supervisor.submit_many([b"x" * 100] * n, script_type="bench")
+        argv = [sys.executable, "aio_actor.py", server.url, "nap", str(n)]
+        done = subprocess.run(
+            argv, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=DRIVER_SECONDS, check=True
+        )
+        rates.append(n / float(done.stdout.split()[0]))
+    return statistics.median(rates)
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", default="", help="names, separated by commas; default: all")
@@ -308,6 +323,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         results = setting.head
         measure(Bench(server, size, Path(folder)), wanted, results)
         server.command("FLUSHALL")
+        if any(one.name == ASYNCIO for one in wanted):
+            results["naps"] = naps(server, size.rounds, 400 if arguments.quick else 16_000)
+            server.command("FLUSHALL")
         results["limit"] = limit.measure(server, size.rounds, quick=arguments.quick)
         setting.end()
     return results

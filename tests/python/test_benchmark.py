@@ -12,7 +12,7 @@ import pytest
 from support.server import default_kind
 
 PROGRAM = Path(__file__).parents[1] / "bench" / "bench.py"
-PEERS = ["heroq C reliable", "heroq Python reliable", "redis-py batch"]
+PEERS = ["heroq C reliable", "heroq Python reliable", "heroq handler typed", "heroq asyncio reliable", "redis-py batch"]
 LIMIT = "redis-benchmark -P 64"
 
 
@@ -46,6 +46,8 @@ def test_tables_and_figures(tmp_path: Path) -> None:
     assert {len(row) for row in table} == {13}
     assert [row[0].strip() for row in table[2:]] == [*PEERS, LIMIT]
     text = (tmp_path / "results.txt").read_text()
+    assert "Drained beside heroq Python reliable: heroq handler typed " in text
+    assert "heroq asyncio, 200 coroutines that sleep 50 ms each: " in text
     assert "heroq Python reliable drains so many times as fast as: redis-py batch " in text
     assert text.strip() in done.stdout
 

@@ -72,6 +72,11 @@ def heroq(name: str, delivery: str, how: str, note: str = "") -> Peer:
     return Peer(f"{name} {delivery}", driver, [*driver, f"serve-{delivery}", "1"], how, note)
 
 
+def handler(kind: str, how: str) -> Peer:
+    driver = [sys.executable, "handlers.py", "{url}"]
+    return Peer(f"heroq handler {kind}", driver, [*driver, f"{kind}-serve", "1"], how, prefix=f"{kind}-")
+
+
 def python(name: str, worker: Sequence[str], how: str, note: str, bulk: bool = False) -> Peer:
     family = name.partition(" ")[0]
     program = str(INSTALLED / family / "bin" / "python")
@@ -88,11 +93,15 @@ CELERY = ["celery", "-A", "peers.celery", "worker", "-l", "warning", "--without-
 CELERY += ["--without-heartbeat"]
 NO_BULK = "no call for many jobs"
 
+ASYNCIO = "heroq asyncio reliable"
+
 ALL = [
     heroq("heroq C", "reliable", "one loop of take and finish; pipelined acknowledgements"),
     heroq("heroq Python", "reliable", "one loop of take and finish; pipelined acknowledgements"),
+    handler("plain", "@heroq.actor and heroq.run, one thread"),
+    handler("typed", "the same with a dataclass for its payload, and JSON for its result"),
     Peer(
-        "heroq asyncio reliable",
+        ASYNCIO,
         [sys.executable, "actor.py", "{url}"],
         [sys.executable, "aio_actor.py", "{url}", "serve", "1"],
         "heroq.aio.run, a task for each job, 200 at once, asyncio's own loop",
