@@ -138,10 +138,14 @@ def work(
     types: Sequence[str] = (),
     recycling: Recycling | None = None,
     report: int | None = None,
+    parent: int | None = None,
     **opts: Any,
 ) -> None:
-    """Until SIGTERM, the process's part is done, or its parent is gone. `report`: the descriptor for what it tells."""
-    parent, recycling = os.getppid(), recycling or Recycling()
+    """Until SIGTERM, the process's part is done, or its parent is gone. `report`: the descriptor for what it tells.
+
+    `parent`: its pid; who asks only now may have lost it before.
+    """
+    parent, recycling = parent or os.getppid(), recycling or Recycling()
     most = round(recycling.jobs * random.uniform(1.0, 1.1))  # so that not all processes end together
     handlers = of_types(load(target), types)
     writer = Writer(report) if report is not None else None

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -101,6 +102,26 @@ def test_hup_renews_and_disturbs_no_job(server: Server, sup: heroq.Supervisor, a
         assert attempts(server, slow.id) == 1
         wait_until(lambda: {ask(sup)[0] for _ in range(10)} == {"two"}, seconds=30, what="only new code")
         assert not {pid for _, pid in before} & {ask(sup)[1] for _ in range(10)}
+
+
+def test_a_process_whose_parent_dies_before_it_works_ends_too(server: Server, app: Path) -> None:
+    gate = app.with_name("gate")
+    app.with_name("sitecustomize.py").write_text(
+        "import os, sys, time\n"
+        "if 'worker-child' in sys.orig_argv:\n"
+        "    os.write(1, b'starting\\n')\n"
+        f"    while not os.path.exists({str(gate)!r}):\n"
+        "        time.sleep(0.01)\n"
+    )
+    argv = [sys.executable, "-m", "heroq", "worker", str(app)]
+    environment = {**os.environ, "HEROQ_URL": server.url, "PYTHONPATH": str(app.parent)}
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline() == b"starting\n"
+        process.kill()
+        process.wait()
+        gate.touch()
+        assert select.select([process.stdout], [], [], 30)[0], "it goes on for ever"
+        assert process.stdout.read() == b""
 
 
 def test_code_that_cannot_be_loaded_changes_nothing(server: Server, sup: heroq.Supervisor, app: Path) -> None:

@@ -27,6 +27,7 @@ Grace = Annotated[float, typer.Option("--grace", min=0, help="Seconds that runni
 class Plan:
     """What each process is told, in its command line."""
 
+    parent: int | None = None
     threads: int = 1
     at_once: int = 100
     types: Sequence[str] = ()
@@ -81,7 +82,7 @@ def worker(
     to_stderr(log_json)
     names = [name.strip() for name in types.split(",") if name.strip()]
     options = {"group": group, **common.pairs(option)}
-    plan = Plan(threads, at_once, names, grace, max_jobs, max_rss, log_json, options)
+    plan = Plan(os.getpid(), threads, at_once, names, grace, max_jobs, max_rss, log_json, options)
     plan.check(target)
     Client(url).close()  # a wrong server is one clear error here, not one in each child again and again
     environment = {**os.environ, "HEROQ_URL": url} if url else dict(os.environ)  # not where everybody can read it
@@ -116,6 +117,7 @@ def worker_child(
         types=told.types,
         recycling=workers.Recycling(told.max_jobs, told.max_rss),
         report=report,
+        parent=told.parent,
         **told.options,
     )
 
