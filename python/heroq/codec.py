@@ -58,12 +58,19 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_json_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+_decoder = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def loads(data: bytes) -> Any:
     try:
-        return _json_decode(data.decode())
+        text = data.decode()
+        try:
+            value, end = _decoder.raw_decode(text)  # half the time of decode, which looks for blanks around
+            if end == len(text):
+                return value
+        except json.JSONDecodeError:
+            pass
+        return _decoder.decode(text)
     except (ValueError, RecursionError) as error:
         raise PayloadError(f"this is not JSON ({error}): {_short(data[:60].decode(errors='replace'))}") from None
 

@@ -151,6 +151,9 @@ def test_numbers_and_unknown_parts_are_taken_as_other_languages_send_them() -> N
     assert repr(codec.codec_for(float).decode(b"3")) == "3.0"
     assert repr(codec.codec_for(int | float).decode(b"3.0")) == "3.0"
     assert codec.codec_for(Item).decode(b'{"price": 1, "more": 2}') == Item(1.0)
+    assert codec.codec_for(Item).decode(b'\r\n {"price": 1}\t\n') == Item(1.0)
+    with pytest.raises(heroq.PayloadError, match="Extra data"):
+        codec.codec_for(Item).decode(b'{"price": 1} {}')
 
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1, object()}, b"x"], ids=["object", "nan", "set", "bytes"])
