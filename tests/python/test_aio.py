@@ -207,6 +207,23 @@ def test_the_calls_of_a_supervisor(server: Server, run: Run[Any], acting: Acting
     run(main())
 
 
+def test_no_thread_is_left_when_all_is_closed(server: Server, run: Run[Any]) -> None:
+    before = threading.enumerate()
+
+    async def main() -> None:
+        async with heroq.aio.Supervisor(server.url) as sup, heroq.aio.Actor(server.url, types="osis") as actor:
+            job = await sup.submit("x", "osis")
+            with pytest.raises(heroq.TimeoutError):
+                await anext(sup.stream(job, timeout=0.05))
+            taken = await actor.take(20)
+            assert taken is not None
+            await taken.finish_sync()
+
+    run(main())
+    left = "heroq-call"
+    wait_until(lambda: not [one for one in threading.enumerate() if one.name == left and one not in before], 5)
+
+
 def test_calls_that_wait_do_not_stop_the_loop(server: Server, run: Run[Any]) -> None:
     async def main() -> None:
         async with heroq.aio.Supervisor(server.url, op_timeout=30) as sup:

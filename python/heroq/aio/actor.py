@@ -101,4 +101,7 @@ class Actor(Bound[SyncActor]):
         self._closed = True
         if self._sync is None:
             return 0
-        return await asyncio.shield(self._calls.call(self._sync.close, grace))
+        closing = self._calls.call(self._sync.close, grace)
+        for calls in (self._calls, self._notes):
+            calls.end()
+        return await asyncio.shield(closing)

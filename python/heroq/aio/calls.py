@@ -26,6 +26,7 @@ class Calls:
         self._waiting: deque[Callable[[], None]] = deque()
         self._threads = 0
         self._idle = 0
+        self._ended = False
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """What the function answers. A call that has begun goes on when the future is cancelled."""
@@ -54,10 +55,18 @@ class Calls:
             self._changed.notify()
         return future
 
+    def end(self) -> None:
+        """Threads end once they have nothing to do."""
+        if os.getpid() != self._pid:
+            return
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
             self._idle += 1
-            self._changed.wait_for(lambda: self._waiting, _IDLE)
+            self._changed.wait_for(lambda: self._waiting or self._ended, _IDLE)
             self._idle -= 1
             if self._waiting:
                 return self._waiting.popleft()

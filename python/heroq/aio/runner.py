@@ -127,6 +127,7 @@ class Hands:
     def stop(self) -> None:
         self._offers.stop()
         self._events.stop()
+        self._notes.end()
 
 
 def _stack(task: asyncio.Task[None]) -> traceback.StackSummary:
@@ -287,7 +288,9 @@ class Crew(Bound[_Actors]):
         for hands in self._hands:
             hands.stop()
         if self._sync is not None:
-            await asyncio.shield(self._calls.call(self._sync.close, 1.0))
+            closing = self._calls.call(self._sync.close, 1.0)
+            self._calls.end()
+            await asyncio.shield(closing)
 
 
 async def serve(

@@ -40,6 +40,11 @@ class Supervisor(Awaiting[SyncSupervisor]):
     def _make(self) -> SyncSupervisor:
         return SyncSupervisor(self._server, **self._opts)
 
+    async def close(self) -> None:
+        """What is still awaited ends with ClosedError."""
+        await super().close()
+        self._streams.end()
+
     # ---- making and starting ----
     async def create_job(self, script: Data | Job, script_type: str | None = None, **job: Any) -> Job:
         """Stores the job's hash and does not start it. Keywords: as heroq.Job takes them."""

@@ -151,6 +151,7 @@ class Awaiting(Bound[C]):
             self._awaits.close()
         if self._sync is not None:
             self._sync.close()
+        self._calls.end()
 
 
 class _OwnClient:
