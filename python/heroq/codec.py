@@ -17,8 +17,9 @@ from typing import Any
 
 from .errors import PayloadError
 from .payload import Codec as Codec
-from .payload import Json, Reader, base, by_value, dumps, hooks
+from .payload import Json, Reader, base, by_value, hooks
 from .payload import add_hook as add_hook
+from .payload import dumps as dumps
 
 
 class Misfit(Exception):
