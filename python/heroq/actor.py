@@ -25,7 +25,8 @@ class Actor(Closing):
     """An actor of some script types. `types` None: the one in `actor_id`, which is a label for people otherwise.
 
     Options: delivery, lease, prefetch, concurrency, retries, timeout, group, instance, … The end of a `with` gives the
-    jobs that are still out `grace` seconds.
+    jobs that are still out `grace` seconds. It may be used from any number of threads, not in a child made by fork.
+    `heroq.run` makes actors for handlers; this is what it is built on.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Actor(Closing):
         return wait_for(lambda: _heroq.heroq_actor_next_event(self._handle, 0), self.event_fd, timeout)
 
     def event_fd(self) -> int:
+        """Readable while next_event(0) would answer; to be polled only."""
         return _heroq.heroq_actor_event_fd(self._handle)
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -115,6 +117,12 @@ class Actor(Closing):
             return
 
     def stats(self) -> dict[str, Any]:
+        """Counts since it was opened: taken, finished, failed, retried, released, buried, lost, stale, connects.
+
+        As it is now: out (with handlers), ahead (taken, not given out yet), held, unsettled, stuck (handlers past their
+        hard timeout), pending_bytes, waiting (threads in take), connected, draining, paused (queues), since_last_take
+        (ms; -1: nothing yet), starved (ms for which the server answers takes with errors).
+        """
         return _heroq.heroq_actor_stats(self._handle)
 
     def drain(self, grace: float | None = 30.0) -> None:
@@ -122,7 +130,10 @@ class Actor(Closing):
         _heroq.heroq_actor_drain(self._handle, options.milliseconds(grace))
 
     def close(self, grace: float | None = None) -> int:
-        """drain, then waits until the results are acknowledged; answers how many were not."""
+        """drain, then waits until the results are acknowledged (at most the option close_timeout); how many were not.
+
+        `grace` None: that of the actor.
+        """
         unacked = _heroq.heroq_actor_close(self._handle, options.milliseconds(self.grace if grace is None else grace))
         if self._owns_client:
             self.client.close()

@@ -24,7 +24,8 @@ class Closing(abc.ABC):
         _open.add(self)
 
     @abc.abstractmethod
-    def close(self) -> object: ...
+    def close(self) -> object:
+        """Frees what it holds. Again is harmless."""
 
     def _close_at_exit(self) -> None:
         self.close()
@@ -56,14 +57,18 @@ class Client(Closing):
         return client
 
     def ping(self) -> float:
-        """Seconds of a round trip."""
+        """Seconds of a round trip; ConnectionError if there is none."""
         return _heroq.heroq_client_ping(self._handle) / 1e6
 
     def server_info(self) -> dict[str, Any]:
+        """server (redis or valkey), version, url (without secrets), role, mode, used_memory, maxmemory (bytes), …"""
         return _heroq.heroq_client_server_info(self._handle)
 
     def next_event(self, timeout: float | None = 0) -> dict[str, Any] | None:
-        """What happened in the background; None if nothing came in time. The first call takes warnings off stderr."""
+        """What happened in the background, such as a lost connection: level, time (Unix ms), status, text, dropped.
+
+        None if nothing came in `timeout` seconds. The first call takes warnings off stderr.
+        """
         return wait_for(lambda: _heroq.heroq_client_next_event(self._handle, 0), self.event_fd, timeout)
 
     def event_fd(self) -> int:

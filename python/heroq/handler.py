@@ -82,6 +82,7 @@ class BaseHandler(JobMaker[A, R], Generic[P, Y, A, R]):
 
     @property
     def handler(self) -> AnyHandler:
+        """Itself."""
         return self
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Y:
@@ -120,6 +121,9 @@ def actor(
     (bytes and str as they are, all else as JSON), several are a JSON object with their names; a Job may come before.
     It returns bytes, str, None or what JSON can say; a generator streams what it yields, and what it returns is the
     result. An exception fails the job; heroq.Retry and heroq.Fail say more.
+
+    Options are those of an actor, such as timeout (seconds of a run), retries, backoff (seconds before the first retry,
+    which double), lease, group; timeout and retries are for jobs that name none.
 
     `before(job)`, `after(job, result)` and `on_error(job, exception)` are called around it: one function each, or some.
     What the first two raise counts as raised by the handler.

@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 class StopReason(enum.IntEnum):
     """Why a handler should stop."""
 
+    #: it need not
     NONE = _heroq.HEROQ_STOP_NONE
+    #: somebody asked the job to stop
     REQUESTED = _heroq.HEROQ_STOP_REQUESTED
+    #: the job's time is over
     TIMEOUT = _heroq.HEROQ_STOP_TIMEOUT
+    #: the lease is gone: another actor may have the job, and this result is refused
     LOST = _heroq.HEROQ_STOP_LOST
+    #: the actor drains: the job may go on until the grace is over
     DRAIN = _heroq.HEROQ_STOP_DRAIN
 
 
@@ -32,6 +37,9 @@ class Job:
     Further keywords are options of a job: timeout, retries, delay, at, urgent, ttl, group, instance, tags.
     A job that was submitted or taken no longer changes. One that was taken and is dropped without being settled goes
     back to its queue after a while.
+
+    `id`: made if not given. `env`: environment variables for a script actor. `headers`: metadata beside the script.
+    `fields`: further fields of the hash. `prerequisites`, `dependents`: ids, for programs that look at them.
     """
 
     __slots__ = ("_handle",)
@@ -73,9 +81,11 @@ class Job:
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Job:
+        """A job out of what to_json made: an object of the fields on the wire. InvalidError says what is wrong."""
         return cls._of(_heroq.heroq_job_from_json(text))
 
     def to_json(self) -> bytes:
+        """All fields by their names on the wire."""
         return _heroq.heroq_job_to_json(self._handle)
 
     def copy(self) -> Job:
@@ -85,10 +95,12 @@ class Job:
     # ---- what it is ----
     @property
     def id(self) -> str:
+        """Its name on the server, `hero:job:<id>`; the same in every attempt."""
         return _heroq.heroq_job_id(self._handle)
 
     @property
     def script(self) -> bytes:
+        """The payload as it is."""
         return _heroq.heroq_job_script(self._handle) or b""
 
     @property
@@ -98,23 +110,30 @@ class Job:
 
     @property
     def script_type(self) -> str:
+        """Which kind of actor does it."""
         return _heroq.heroq_job_script_type(self._handle)
 
     @property
     def status(self) -> str:
-        """As it was when the job was read; lower case."""
+        """As it was when the job was read.
+
+        waiting_for_prerequisites, dispatched, started, stopping, finished or error.
+        """
         return _heroq.heroq_job_status(self._handle)
 
     @property
     def is_terminal(self) -> bool:
+        """Whether it had ended (finished, error) when it was read."""
         return bool(_heroq.heroq_job_is_terminal(self._handle))
 
     @property
     def output(self) -> bytes | None:
+        """The result, if it had one when it was read."""
         return _heroq.heroq_job_output(self._handle)
 
     @property
     def error(self) -> bytes | None:
+        """Why it failed, if it had when it was read."""
         return _heroq.heroq_job_error(self._handle)
 
     @property
@@ -134,9 +153,11 @@ class Job:
         return _heroq.heroq_job_to_record(self._handle)
 
     def field(self, name: str) -> bytes | None:
+        """A field by its name on the wire."""
         return _heroq.heroq_job_field(self._handle, name)
 
     def header(self, name: str) -> str | None:
+        """A header that it was submitted with."""
         return _heroq.heroq_job_header(self._handle, name)
 
     @property
@@ -162,7 +183,10 @@ class Job:
 
     # ---- of a job that an actor took; settled once, from any thread ----
     def finish(self, output: object = None, *, sync: bool = False) -> None:
-        """The result: bytes, str (UTF-8), None (empty), else as JSON. `sync` waits until the server has it."""
+        """The result: bytes, str (UTF-8), None (empty), else as JSON. `sync` waits until the server has it.
+
+        SettledError: it was settled before, or its lease is gone.
+        """
         if sync:
             _heroq.job_finish_sync(self._handle, payload(output))
         elif type(output) is bytes:
@@ -201,6 +225,7 @@ class Job:
 
     @property
     def stop_reason(self) -> StopReason:
+        """Why the handler should come to an end, if it should."""
         return StopReason(_heroq.heroq_job_stop_reason(self._handle))
 
     @property

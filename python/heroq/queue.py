@@ -43,10 +43,15 @@ class Queue(Closing):
 
     @property
     def key(self) -> str:
+        """Its name on the server."""
         return _heroq.heroq_queue_key(self._handle)
 
     def stats(self) -> dict[str, Any]:
-        """waiting, handoff, in_flight, delayed, dead, paused, actors, …"""
+        """How many jobs are waiting, in_flight, delayed, dead, in handoff; paused; actors.
+
+        Unix ms, 0 for none: oldest (when the one that waits longest was made), next_due (of delayed ones),
+        oldest_lease, last_reap, now.
+        """
         return _heroq.heroq_queue_stats(self._handle)
 
     def __len__(self) -> int:
@@ -91,9 +96,11 @@ class Queue(Closing):
             yield {**(info if isinstance(info, dict) else {}), "actor": row["id"], "until": row["time"]}
 
     def pause(self) -> None:
+        """No actor takes from it until resume; what runs goes on. Foreign actors do not know of it."""
         _heroq.heroq_queue_pause(self._handle)
 
     def resume(self) -> None:
+        """Ends a pause."""
         _heroq.heroq_queue_resume(self._handle)
 
     def purge_dead(self, job_id: str | None = None) -> int:
@@ -105,6 +112,7 @@ class Queue(Closing):
         return _heroq.heroq_queue_tend(self._handle)
 
     def close(self) -> None:
+        """Closes its connections, if it made them; the queue on the server stays."""
         _heroq.heroq_queue_close(self._handle)
         if self._owns_client:
             self.client.close()

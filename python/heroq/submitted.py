@@ -47,7 +47,10 @@ class Submitted(Given[R, "Supervisor"]):
         self._outcome: dict[str, Any] | None = None
 
     def result(self, timeout: float | None = None) -> R:
-        """What the handler returned. JobFailed if it failed for good; TimeoutError after `timeout` seconds."""
+        """What the handler returned. JobFailed if it failed for good; TimeoutError after `timeout` seconds: it goes on.
+
+        It may be called again, from any thread. NotFoundError: the job ended longer ago than its ttl, or was deleted.
+        """
         outcome = self._outcome
         if outcome is None:
             output = self._supervisor.await_result(self.id, timeout=timeout)
@@ -65,7 +68,7 @@ class Submitted(Given[R, "Supervisor"]):
         return error
 
     def stream(self, *, timeout: float | None = None) -> Iterator[Any]:
-        """What the handler yields, as it comes, until it has ended."""
+        """What the handler yields, as it comes, until it has ended; TimeoutError after `timeout` seconds."""
         for chunk in self._supervisor.stream(self.id, timeout=timeout):
             yield self._decode_chunk(chunk)
 
@@ -79,6 +82,7 @@ class Submitted(Given[R, "Supervisor"]):
         return self._supervisor.get_progress(self.id)
 
     def logs(self, last: int = 100) -> list[bytes]:
+        """The last lines of the job's log."""
         return self._supervisor.get_logs(self.id, last)
 
     def job(self) -> Job:

@@ -26,7 +26,8 @@ STREAM_SLICE = 5.0
 class Supervisor(Closing):
     """`server`: a URL (None: HEROQ_URL, else redis://localhost), a Client, or an embedded server.
 
-    Every call is one round trip, from any number of threads. Where a method takes a job it takes its id too.
+    Every call is one round trip, from any number of threads. Where a method takes a job it takes its id too, and
+    raises NotFoundError if there is no such job.
     """
 
     def __init__(self, server: Client | Embedded | str | None = None, **opts: options.Value | None):
@@ -35,6 +36,7 @@ class Supervisor(Closing):
         super().__init__()
 
     def close(self) -> None:
+        """Closes its connections, if it made them; jobs are not touched."""
         _heroq.heroq_supervisor_close(self._handle)
         if self._owns_client:
             self.client.close()
@@ -53,7 +55,10 @@ class Supervisor(Closing):
         _heroq.heroq_supervisor_start_job(self._handle, id_of(job), script_type, options.handle(opts))
 
     def submit(self, script: Data | Job, script_type: str | None = None, **job: Any) -> Job:
-        """create_job and start_job in one round trip."""
+        """create_job and start_job in one round trip. An id of its own makes it harmless to repeat.
+
+        StateError: the id is that of another job.
+        """
         made = _job(script, script_type, job)
         _heroq.heroq_supervisor_submit(self._handle, made._handle)
         return made
@@ -132,6 +137,7 @@ class Supervisor(Closing):
         return Job._of(_heroq.heroq_supervisor_get_job(self._handle, id_of(job)))
 
     def get_status(self, job: Job | str) -> str:
+        """waiting_for_prerequisites, dispatched, started, stopping, finished or error."""
         return _heroq.heroq_supervisor_get_status(self._handle, id_of(job)).decode()
 
     def get_output(self, job: Job | str) -> bytes | None:
@@ -139,6 +145,7 @@ class Supervisor(Closing):
         return _heroq.heroq_supervisor_get_output(self._handle, id_of(job))
 
     def get_error(self, job: Job | str) -> bytes | None:
+        """None while there is none."""
         return _heroq.heroq_supervisor_get_error(self._handle, id_of(job))
 
     # ---- what a run tells while it goes on ----

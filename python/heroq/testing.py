@@ -66,6 +66,7 @@ class TrialJob(Job):
 
     @classmethod
     def of(cls, job: Job, attempt: int = 1) -> TrialJob:
+        """One with the job's content."""
         made = cls.__new__(cls)
         made._handle = job._handle
         made._attempt = attempt

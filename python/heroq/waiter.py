@@ -74,6 +74,7 @@ class Waiter(Closing):
         return True
 
     def close(self) -> None:
+        """Ends all waits: what is still to be taken comes with ClosedError's status. Jobs go on."""
         _heroq.heroq_waiter_close(self._handle)
         if self._owns_client:
             self.client.close()

@@ -84,6 +84,7 @@ class Actor(Bound[SyncActor]):
             return
 
     def stats(self) -> dict[str, Any]:
+        """As heroq.Actor.stats."""
         return self._opened().stats()
 
     def drain(self, grace: float | None = 30.0) -> None:

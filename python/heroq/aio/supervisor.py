@@ -102,6 +102,7 @@ class Supervisor(Awaiting[SyncSupervisor]):
         return await self._calls.call(sup.get_job, job)
 
     async def get_status(self, job: Job | str) -> str:
+        """waiting_for_prerequisites, dispatched, started, stopping, finished or error."""
         sup = await self._open()
         return await self._calls.call(sup.get_status, job)
 
@@ -111,6 +112,7 @@ class Supervisor(Awaiting[SyncSupervisor]):
         return await self._calls.call(sup.get_output, job)
 
     async def get_error(self, job: Job | str) -> bytes | None:
+        """None while there is none."""
         sup = await self._open()
         return await self._calls.call(sup.get_error, job)
 
