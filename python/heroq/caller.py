@@ -52,12 +52,14 @@ class JobOptions(TypedDict, total=False):
     id: str | None
     delay: Seconds | None
     at: datetime | int | None
+    expires: Seconds | None
     urgent: bool | None
     timeout: Seconds | None
     retries: int | None
     ttl: Seconds | None
     group: str | None
     instance: str | None
+    tags: Iterable[str] | str | None
     script_type: str | None
     headers: Mapping[str, str] | None
     env: Mapping[str, str] | None
@@ -144,7 +146,8 @@ class Caller(JobMaker[A, R]):
         """The same handler with these options for the jobs that are submitted: `f.using(delay=5).submit(x)`.
 
         `id`: the same id and payload are the same job, which is submitted once. `at`: a datetime (one without a zone is
-        local time), or Unix ms. `timeout` of a run, `ttl` of the result, `wait`: how long `run` waits. `server`: a
+        local time), or Unix ms. `expires`: no run begins later than this after the submit; the job ends with the
+        error "expired". `timeout` of a run, `ttl` of the result, `wait`: how long `run` waits. `server`: a
         supervisor other than that of heroq.connect.
         """
         return Caller(self._signature, self._with(options), self.handler)

@@ -34,7 +34,8 @@ class StopReason(enum.IntEnum):
 class Job:
     """A job to be submitted, one that was read, or one that an actor took.
 
-    Further keywords are options of a job: timeout, retries, delay, at, urgent, ttl, group, instance, tags.
+    Further keywords are options of a job: timeout, retries, delay, at, expires, urgent, ttl, group,
+    instance, tags.
     A job that was submitted or taken no longer changes. One that was taken and is dropped without being settled goes
     back to its queue after a while.
 

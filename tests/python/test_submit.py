@@ -73,6 +73,23 @@ def test_options_of_a_job(server: Server, connected: heroq.Supervisor) -> None:
     assert server.command("RPOP", "hero:q:work:type:add") == ids[1].encode()
 
 
+def test_what_expires_does_not_run(server: Server, connected: heroq.Supervisor) -> None:
+    kept, gone = (
+        add.using(expires=3600).submit(1, 2),
+        add.using(expires=0.001, tags=["red"], headers={"a": "b"}).submit(1),
+    )
+    expires = int(fields(server, gone.id, "hq_expires")[0] or 0)
+    wait_until(lambda: int(server.command("TIME")[0]) * 1000 > expires, what="its time is over")
+    with testing.working(add, server=server.url):
+        assert kept.result(timeout=10) == 3
+        with pytest.raises(heroq.JobFailed) as failed:
+            gone.result(timeout=10)
+    assert failed.value.error == b"expired"
+    assert fields(server, gone.id, "hq_tags", "hq_attempt") == [b"red", None]
+    with pytest.raises(heroq.InvalidError, match="expires after 1000 ms, before it is due"):
+        add.using(expires=1, delay=2).submit(1)
+
+
 def test_using_leaves_the_handler_as_it_was_and_adds_up(server: Server, connected: heroq.Supervisor) -> None:
     twice = add.using(retries=2).using(timeout=9)
     assert fields(server, twice.submit(1).id, "retries", "timeout") == [b"2", b"9"]
