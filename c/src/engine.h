@@ -102,7 +102,7 @@ struct hq_source {
   int64_t actors;   /* of this queue, as the last SEEN told */
   bool watches;     /* nobody else looks for what is due */
   bool took_lately; /* since the last PROMOTE */
-  hq_tally *tally; /* NULL: nothing has ended yet */
+  hq_tally *tally;  /* NULL: nothing has ended yet */
 };
 
 enum hq_op {
