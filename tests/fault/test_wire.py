@@ -86,8 +86,8 @@ def test_47_a_peer_that_is_no_server(server: Server, proxy: FaultProxy, actor: A
     """It answers the handshakes of new connections, and a command on one that stands."""
     proxy.arm(word_of("promote"), "garbage", data=BANNERS[banner])  # a TAKE may have others beside it
     assert proxy.fired.wait(15)  # the watch of an actor before it may have to end
+    proxy.arm("HELLO", "garbage", data=BANNERS[banner], times=3)  # before the actor connects anew
     enqueue(server, "a", "ok")
-    proxy.arm("HELLO", "garbage", data=BANNERS[banner], times=3)
     assert proxy.fired.wait(10)
     works(server, "b")
     wait_until(lambda: nothing_left(server), seconds=15)
