@@ -1,4 +1,6 @@
 /* The actor says that it is there, and what it does: for people and tools. */
+#include <string.h>
+
 #include "engine.h"
 #include "json.h"
 #include "process.h"
@@ -28,8 +30,7 @@ static int64_t add_jobs(hq_buf *b, const hq_source *s) {
 
 static void put_seen(heroq_actor *a, const hq_source *s) {
   hq_buf b = {0};
-  hq_buf_text(&b, a->about);
-  if (b.n) b.n--; /* its last brace */
+  hq_buf_add(&b, a->about, strlen(a->about) - 1); /* its last brace comes later */
   hq_buf_text(&b, ",\"jobs\":[");
   pthread_mutex_lock(&a->lock);
   int64_t running = add_jobs(&b, s), held = a->held, finished = a->finished, failed = a->failed;
@@ -43,7 +44,7 @@ static void put_seen(heroq_actor *a, const hq_source *s) {
   add_number(&b, "takes_per_second", idle > 1000 ? 0 : takes);
   add_number(&b, "rss", hq_resident_bytes());
   hq_buf_char(&b, '}');
-  if (b.failed || !a->about)
+  if (b.failed)
     a->items--; /* no memory now: it stays known for three times as long */
   else
     hq_put_seen(&a->batch, &s->keys, a->name, (hq_slice){b.p, b.n}, 3 * SEEN_MS);
@@ -52,6 +53,6 @@ static void put_seen(heroq_actor *a, const hq_source *s) {
 
 void hq_seen_put(heroq_actor *a, hq_source *s, int64_t now) {
   s->seen_at = now + hq_jitter(SEEN_MS);
-  if (hq_engine_item(a, HQ_OP_SEEN, s, NULL)) put_seen(a, s);
+  if (a->about && *a->about && hq_engine_item(a, HQ_OP_SEEN, s, NULL)) put_seen(a, s);
   if (hq_engine_item(a, HQ_OP_PLAIN, s, NULL)) hq_put_register(&a->batch, s->keys.key[HQ_Q], hq_wall_ms());
 }
