@@ -55,6 +55,7 @@ static void a_call_that_begins_cancelled_ends_at_once(void **state) {
   CANCELLED(heroq_job_set_result(own, client, "x", 1, call, &err));
   CANCELLED(heroq_queue_list(client, NULL, &r, call, &err));
   CANCELLED(heroq_queue_stats(queue, &r, call, &err));
+  CANCELLED(heroq_queue_counters(queue, NULL, &r, call, &err));
   CANCELLED(heroq_queue_page(queue, "waiting", NULL, NULL, &r, call, &err));
   CANCELLED(heroq_queue_pause(queue, call, &err));
   CANCELLED(heroq_queue_resume(queue, call, &err));

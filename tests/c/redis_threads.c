@@ -75,6 +75,8 @@ static void look_around(user *u) {
   heroq_record *stats;
   u->status = heroq_client_ping(client, NULL, NULL, &u->err);
   if (!u->status && !(u->status = heroq_queue_stats(u->queue, &stats, NULL, &u->err))) heroq_record_free(stats);
+  if (!u->status && !(u->status = heroq_queue_counters(u->queue, NULL, &stats, NULL, &u->err)))
+    heroq_record_free(stats);
 }
 
 static void *call(void *arg) {

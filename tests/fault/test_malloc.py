@@ -63,7 +63,7 @@ def test_56_malloc_torture(server: Server, torture: Path, scenario: str, first: 
     other = Runner(server.url) if scenario == "await" else None  # somebody has to run what is awaited
     try:
         done = subprocess.run(
-            [torture, f"{server.url}?log=off", scenario, str(first), str(step), str(times)],
+            [torture, f"{server.url}?log=off&index=yes", scenario, str(first), str(step), str(times)],
             capture_output=True,
             text=True,
             timeout=100,

@@ -195,6 +195,8 @@ def test_the_calls_of_a_supervisor(server: Server, run: Run[Any], acting: Acting
         ids = await sup.submit_many((f"{i}" for i in range(3)), "nobody")
         other = await sup.submit("x", "nobody")
         assert {row["id"] async for row in sup.list_jobs(type="nobody")} == {*ids, other.id}
+        page = await sup.page_of_jobs(type="nobody", id_prefix=other.id)
+        assert [row["id"] for row in page["rows"]] == [other.id] and page["source"] == "scan"
         assert await sup.stop_job(other) == "cancelled"
         assert await sup.get_error(other) == b"cancelled"
         await sup.delete_job(ids[0])

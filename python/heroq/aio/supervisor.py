@@ -194,6 +194,12 @@ class Supervisor(Awaiting[SyncSupervisor]):
                 yield row
             cursor = page["cursor"]
 
+    async def page_of_jobs(self, cursor: str = "", **filters: options.Value | None) -> dict[str, Any]:
+        """One page of list_jobs: rows, the cursor of the next ("0" after the last), source, whole."""
+        made = await self._open()
+        handle = options.handle(filters)
+        return await self._calls.call(_heroq.heroq_supervisor_list_jobs, made._handle, cursor, handle)
+
     # ---- ending ----
     async def stop_job(self, job: Job | str) -> str:
         """Answers "cancelled" (it had not started), "stopping", "asked" (a foreign actor has it) or "ended"."""
