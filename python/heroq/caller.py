@@ -56,7 +56,9 @@ class JobOptions(TypedDict, total=False):
     urgent: bool | None
     timeout: Seconds | None
     retries: int | None
+    expires: Seconds | None
     ttl: Seconds | None
+    tags: str | None
     group: str | None
     instance: str | None
     tags: Iterable[str] | str | None

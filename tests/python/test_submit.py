@@ -12,6 +12,7 @@ from typing import Any
 import heroq
 import pytest
 from heroq import connection, testing
+from heroq.caller import CallOptions
 from support.server import Server, wait_until
 
 Working = Callable[..., Any]
@@ -55,6 +56,8 @@ def test_options_of_a_job(server: Server, connected: heroq.Supervisor) -> None:
         id="mine",
         timeout=30,
         retries=7,
+        expires=60,
+        tags="red,blue",
         ttl=datetime.timedelta(hours=1),
         script_type="sum",
         headers={"trace": "t1"},
@@ -63,6 +66,8 @@ def test_options_of_a_job(server: Server, connected: heroq.Supervisor) -> None:
     assert job.id == "mine"
     found = fields(server, "mine", "timeout", "retries", "hq_ttl", "script_type", "hq_headers", "env_vars")
     assert found == [b"30", b"7", b"3600000", b"sum", b'{"trace":"t1"}', b'{"HOME":"/"}']
+    expires, created = (one.decode() for one in fields(server, "mine", "hq_expires", "createdAt") if one)
+    assert int(expires) == round(datetime.datetime.fromisoformat(created).timestamp() * 1000) + 60_000
     later = add.using(delay=60).submit(1)
     at = datetime.datetime.fromtimestamp(UNIX_MS / 1000, datetime.UTC)
     then = [add.using(at=UNIX_MS).submit(2), add.using(at=at).submit(2), add.using(at=at.astimezone(None)).submit(3)]
