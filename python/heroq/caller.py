@@ -56,9 +56,7 @@ class JobOptions(TypedDict, total=False):
     urgent: bool | None
     timeout: Seconds | None
     retries: int | None
-    expires: Seconds | None
     ttl: Seconds | None
-    tags: str | None
     group: str | None
     instance: str | None
     tags: Iterable[str] | str | None

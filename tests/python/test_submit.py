@@ -78,19 +78,20 @@ def test_options_of_a_job(server: Server, connected: heroq.Supervisor) -> None:
     assert server.command("RPOP", "hero:q:work:type:add") == ids[1].encode()
 
 
-def test_what_expires_does_not_run(server: Server, connected: heroq.Supervisor) -> None:
-    kept, gone = (
-        add.using(expires=3600).submit(1, 2),
-        add.using(expires=0.001, tags=["red"], headers={"a": "b"}).submit(1),
-    )
-    expires = int(fields(server, gone.id, "hq_expires")[0] or 0)
-    wait_until(lambda: int(server.command("TIME")[0]) * 1000 > expires, what="its time is over")
+def test_using_takes_all_options_of_a_job() -> None:
+    ours = {name for name, row in heroq.options.table().items() if row["scope"] == "job"}
+    assert ours and ours <= CallOptions.__annotations__.keys()
+
+
+def test_a_job_that_expires_before_it_starts_fails(connected: heroq.Supervisor, server: Server) -> None:
+    late, in_time = add.using(expires=datetime.timedelta(milliseconds=1)), add.using(expires=3600)
+    jobs = [*late.submit_many([1, 2]), late.submit(3), in_time.submit(4)]
+    ends = int(fields(server, jobs[2].id, "hq_expires")[0] or 0)
+    wait_until(lambda: time.time() * 1000 > ends + 1)
     with testing.working(add, server=server.url):
-        assert kept.result(timeout=10) == 3
-        with pytest.raises(heroq.JobFailed) as failed:
-            gone.result(timeout=10)
-    assert failed.value.error == b"expired"
-    assert fields(server, gone.id, "hq_tags", "hq_attempt") == [b"red", None]
+        found = heroq.gather(jobs, timeout=20, return_exceptions=True)
+    assert [one.error for one in found if isinstance(one, heroq.JobFailed)] == [b"expired"] * 3
+    assert found[3] == 4
     with pytest.raises(heroq.InvalidError, match="expires after 1000 ms, before it is due"):
         add.using(expires=1, delay=2).submit(1)
 
