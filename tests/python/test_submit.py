@@ -64,8 +64,8 @@ def test_options_of_a_job(server: Server, connected: heroq.Supervisor) -> None:
         env={"HOME": "/"},
     ).submit(1)
     assert job.id == "mine"
-    found = fields(server, "mine", "timeout", "retries", "hq_ttl", "script_type", "hq_headers", "env_vars")
-    assert found == [b"30", b"7", b"3600000", b"sum", b'{"trace":"t1"}', b'{"HOME":"/"}']
+    found = fields(server, "mine", "timeout", "retries", "hq_ttl", "script_type", "hq_headers", "env_vars", "hq_tags")
+    assert found == [b"30", b"7", b"3600000", b"sum", b'{"trace":"t1"}', b'{"HOME":"/"}', b"red,blue"]
     expires, created = (one.decode() for one in fields(server, "mine", "hq_expires", "createdAt") if one)
     assert int(expires) == round(datetime.datetime.fromisoformat(created).timestamp() * 1000) + 60_000
     later = add.using(delay=60).submit(1)
