@@ -45,6 +45,7 @@ class Submitted(Given[R, "Supervisor"]):
         return await self._supervisor.get_progress(self.id)
 
     async def logs(self, last: int = 100) -> list[bytes]:
+        """The last lines of the job's log."""
         return await self._supervisor.get_logs(self.id, last)
 
     async def job(self) -> Job:
