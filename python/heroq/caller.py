@@ -91,7 +91,7 @@ class JobMaker(Generic[A, R]):
         return self._handler
 
     def job(self, *args: A.args, **kwargs: A.kwargs) -> Job:
-        """A job that is not submitted yet, for submit_many."""
+        """A job that is not submitted yet, for submit_many or a Supervisor. PayloadError: it does not fit."""
         return self._job(self._signature.payload(args, kwargs))
 
     def _job(self, payload: Data) -> Job:
@@ -145,10 +145,13 @@ class Caller(JobMaker[A, R]):
     def using(self, **options: Unpack[CallOptions]) -> Caller[A, R]:
         """The same handler with these options for the jobs that are submitted: `f.using(delay=5).submit(x)`.
 
-        `id`: the same id and payload are the same job, which is submitted once. `at`: a datetime (one without a zone is
-        local time), or Unix ms. `expires`: no run begins later than this after the submit; the job ends with the
-        error "expired". `timeout` of a run, `ttl` of the result, `wait`: how long `run` waits. `server`: a
-        supervisor other than that of heroq.connect.
+        `id`: the same id and payload are the same job, which is submitted once. `delay`: seconds until it starts; `at`:
+        a datetime (one without a zone is local time), or Unix ms. `expires`: no run begins later than this after the
+        submit; the job ends with the error "expired". `urgent`: before what waits. `timeout`: seconds of a run, 0 without
+        limit. `retries`: further attempts after the first. `ttl`: seconds that it is kept after its end. `group`,
+        `instance`: whose queue. `tags`: names to find it by. `headers`: metadata beside the payload. `env`: environment
+        of a script. `wait`: seconds that `run` waits. `server`: a supervisor other than that of heroq.connect. What is
+        None stays as it was.
         """
         return Caller(self._signature, self._with(options), self.handler)
 

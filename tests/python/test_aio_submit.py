@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
@@ -410,14 +409,3 @@ def test_a_child_made_by_fork_submits_too(server: Server, connected: heroq.Super
     assert os.waitpid(pid, 0)[1] == 0
     asyncio.run(submit("again"))
     wait_until(lambda: server.command("LLEN", "hero:q:work:type:later") == 3)
-
-
-def test_the_pages_examples(server: Server, start: Any, tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "python-asyncio.md").read_text(encoding="utf-8")
-    for code, name in re.findall(r"```python\n(# (\S+)\n.*?)```", text, re.DOTALL):
-        (tmp_path / name).write_text(code.replace("redis://localhost", server.url))
-    start(str(tmp_path / "app.py"))
-    out, errors = start(str(tmp_path / "client.py")).communicate(timeout=60)
-    lines = out.decode().splitlines()
-    assert lines[:4] == ["HELLOHELLO", "HI finished", "['one', 'two', 'three']", "499500"], errors
-    assert sorted(lines[4:6]) == ["A", "B"] and lines[6:] == ["36"]
