@@ -17,7 +17,7 @@ from typing import Any
 
 import heroq
 import pytest
-from support.acting import Q, Runner, ended, enqueue_many, nothing_left
+from support.acting import Q, Runner, ended, enqueue, enqueue_many, nothing_left
 from support.crew import seeded
 from support.server import wait_until
 from support.tls import Authority, Impostor, Mute, NoTls, Pair, Plain, Shredder, TlsServer, self_signed
@@ -155,6 +155,20 @@ def test_records_in_pieces(start: Start, authority: Authority) -> None:
             shredder.cut()
         wait_until(lambda: ended(server, ids), 60, "all jobs are done")
         wait_until(lambda: nothing_left(server), 30)
+
+
+def test_a_record_may_take_long(start: Start, authority: Authority) -> None:
+    """On a slow line one record takes longer than op_timeout: as long as its bytes move, nobody gives up."""
+    server = start()
+    with Shredder(server.tls_port, 1000, seeded().randrange(1 << 30), pause=0.02) as line:
+        url = (
+            f"rediss://localhost:{line.port}?tls_ca_file={authority.ca}&connect_timeout=20s&op_timeout=300ms&lease=20s"
+        )
+        with Runner(url, op_timeout="300ms", connect_timeout="20s", lease="20s") as runner:
+            enqueue(server, "j", "x" * 60_000)
+            wait_until(lambda: ended(server, ["j"]), 60, "the job is done")
+            assert runner.run_count() == {"j": 1}
+            assert not [text for text in runner.said() if "no answer" in text]
 
 
 def test_restarts_under_load_lose_nothing(start: Start, authority: Authority) -> None:

@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -184,10 +185,11 @@ class Impostor(Peer):
 
 
 class Shredder(Peer):
-    """Passes everything on to a port, in pieces of 1 to `most` bytes, so that no record comes in one piece."""
+    """Passes everything on to a port, in pieces of 1 to `most` bytes, so that no record comes in one; `pause` seconds
+    after each make it a slow line."""
 
-    def __init__(self, port: int, most: int, seed: int) -> None:
-        self._target, self._most = port, most
+    def __init__(self, port: int, most: int, seed: int, pause: float = 0) -> None:
+        self._target, self._most, self._pause = port, most, pause
         self._random = random.Random(seed)
         super().__init__()
 
@@ -208,6 +210,7 @@ class Shredder(Peer):
                     n = self._random.randint(1, self._most)
                     target.sendall(data[:n])
                     data = data[n:]
+                    time.sleep(self._pause)
         for one in (source, target):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
