@@ -232,6 +232,18 @@ def test_types_group_and_options(server: Server, sup: heroq.Supervisor, app: Pat
         assert server.command("ZCARD", "{hero:q:work:type:osis}:actors") == 0
 
 
+def test_options_of_the_client_reach_each_process(new_server: Callable[..., Server], app: Path) -> None:
+    """And no command line of theirs."""
+    server = new_server("--requirepass", "s3cret")
+    bare = f"redis://127.0.0.1:{server.port}"
+    with (
+        heroq.Supervisor(server.url) as sup,
+        worker(server, app, "--url", bare, "-o", "password=s3cret", "-o", "lease=3s"),
+    ):
+        _, pid = ask(sup)
+        assert b"s3cret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 COROUTINES = """
 import asyncio, os
 import heroq, heroq.aio

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .. import keys as names
 from ..errors import InvalidError
 from ..handler import AnyHandler, Handler
 from ..log import to_stderr
@@ -137,6 +138,8 @@ def programs(given: Sequence[str], script_type: str | None) -> Mapping[str, list
         if others is None:
             raise InvalidError(f"there is no program for type {name!r}: --exec {name}=PROGRAM")
         of_type[name] = others
+    for name in of_type:
+        names.work_type(name)  # whether it is one
     if not of_type:
         raise InvalidError("name the script types, by --type or by --exec TYPE=PROGRAM")
     return of_type

@@ -15,6 +15,7 @@ import typer
 from .. import worker as workers
 from ..client import Client
 from ..log import to_stderr
+from ..options import table
 from ..parent import Parent, Settings
 from . import common
 from .common import Options, Url
@@ -81,11 +82,16 @@ def worker(
     """
     to_stderr(log_json)
     names = [name.strip() for name in types.split(",") if name.strip()]
-    options = {"group": group, **common.pairs(option)}
-    plan = Plan(os.getpid(), threads, at_once, names, grace, max_jobs, max_rss, log_json, options)
+    given = common.pairs(option)
+    of_client = {name: text for name, text in given.items() if table().get(name, {}).get("scope") == "client"}
+    others = {name: text for name, text in given.items() if name not in of_client}
+    plan = Plan(os.getpid(), threads, at_once, names, grace, max_jobs, max_rss, log_json, {"group": group, **others})
     plan.check(target)
-    Client(url).close()  # a wrong server is one clear error here, not one in each child again and again
-    environment = {**os.environ, "HEROQ_URL": url} if url else dict(os.environ)  # not where everybody can read it
+    Client(url, **of_client).close()  # a wrong server is one clear error here, not one in each child again and again
+    # Not where everybody can read it.
+    environment = {**os.environ, **{f"HEROQ_{name.upper()}": text for name, text in of_client.items()}}
+    if url:
+        environment["HEROQ_URL"] = url
     if reload:
         environment["PYTHONDONTWRITEBYTECODE"] = "1"  # as for the file itself: see worker.py
     place = target.partition(":")[0]
