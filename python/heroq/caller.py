@@ -147,11 +147,11 @@ class Caller(JobMaker[A, R]):
 
         `id`: the same id and payload are the same job, which is submitted once. `delay`: seconds until it starts; `at`:
         a datetime (one without a zone is local time), or Unix ms. `expires`: no run begins later than this after the
-        submit; the job ends with the error "expired". `urgent`: before what waits. `timeout`: seconds of a run, 0 is
-        none. `retries`: further attempts after the first. `ttl`: seconds that it is kept after its end. `group`,
-        `instance`: whose queue. `tags`: names to find it by. `headers`: metadata beside the payload. `env`: environment
-        of a script. `wait`: seconds that `run` waits. `server`: a supervisor other than that of heroq.connect. What is
-        None stays as it was.
+        submit; the job ends with the error "expired". `urgent`: before what waits. `timeout`: seconds of a run, 0
+        without limit. `retries`: further attempts after the first. `ttl`: seconds that it is kept after its end.
+        `group`, `instance`: whose queue. `tags`: names to find it by. `headers`: metadata beside the payload. `env`:
+        environment of a script. `wait`: seconds that `run` waits. `server`: a supervisor other than that of
+        heroq.connect. What is None stays as it was.
         """
         return Caller(self._signature, self._with(options), self.handler)
 
