@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Generic
 
 from . import keys, options
-from .caller import A, Caller, R
+from .caller import A, JobMaker, R
 from .client import Client
 from .connection import connected as connected
 from .embedded import Embedded
@@ -127,33 +127,58 @@ class TrialJob(Job):
 
 
 class Trial(Generic[A, R]):
-    """Runs a handler on one job, without a worker or a server. `job` is there once it has run, or is running."""
+    """Runs a handler on one job, without a worker or a server. `job` is there once it has run, or is running.
 
-    def __init__(self, handler: Caller[A, R], *, attempt: int = 1, stop: StopReason = StopReason.NONE):
-        if handler.handler.signature.is_async:
-            raise TypeError(f"{handler.handler.label!r} is an `async def` function, which needs an event loop")
-        self._caller, self._handler = handler, handler.handler
+    An `async def` handler gets an event loop of its own; in a test that has one, `await trial.run_async(…)`.
+    """
+
+    def __init__(self, handler: JobMaker[A, R], *, attempt: int = 1, stop: StopReason = StopReason.NONE):
+        self._maker, self._handler = handler, handler.handler
         self._attempt, self._stop = attempt, stop
         self.job: TrialJob
 
     def run(self, *args: A.args, **kwargs: A.kwargs) -> R:
         """The result, as who awaits it gets it: through the wire's form and back. What the handler raises is raised."""
-        handler = self._handler
-        job = self.job = TrialJob.of(self._caller.job(*args, **kwargs), self._attempt)
-        job.why = self._stop
+        if self._handler.signature.is_async:
+            from .aio.testing import on_a_loop
+
+            return on_a_loop(lambda: self.run_async(*args, **kwargs))
+        job = self._begin(TrialJob, args, kwargs)
         with this_job(job):
             try:
-                output = bytes_of(run(handler, job))
+                output = bytes_of(run(self._handler, job))
             except Exception as error:
-                tell_error(handler, job, error)
+                tell_error(self._handler, job, error)
                 raise
+        return self._result(job, output)
+
+    async def run_async(self, *args: A.args, **kwargs: A.kwargs) -> R:
+        """As run, for an `async def` handler."""
+        from .aio.testing import TrialJob as OnLoop
+        from .aio.testing import output_of
+
+        job = self._begin(OnLoop, args, kwargs)
+        with this_job(job):
+            try:
+                output = await output_of(self._handler, job)
+            except Exception as error:
+                tell_error(self._handler, job, error)
+                raise
+        return self._result(job, output)
+
+    def _begin(self, kind: type[TrialJob], args: tuple[Any, ...], kwargs: dict[str, Any]) -> TrialJob:
+        job = self.job = kind.of(self._maker.job(*args, **kwargs), self._attempt)
+        job.why = self._stop
+        return job
+
+    def _result(self, job: TrialJob, output: bytes) -> R:
         if isinstance(job.ended, Exception):
             raise job.ended
-        result: R = handler.signature.decode(output if job.ended is None else job.ended)
+        result: R = self._handler.signature.decode(output if job.ended is None else job.ended)
         return result
 
 
-def run_inline(handler: Caller[A, R], *args: A.args, **kwargs: A.kwargs) -> R:
+def run_inline(handler: JobMaker[A, R], *args: A.args, **kwargs: A.kwargs) -> R:
     """What the handler makes of these arguments: `assert run_inline(add, 1, 2) == 3`. Trial tells more.
 
     `run_inline(add.using(headers=…), 1, 2)` gives the job options.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import heroq
+import heroq.aio
 import pytest
 from heroq.testing import Server, Trial, connected, run_inline, working
 
@@ -53,6 +55,42 @@ def test_run_inline() -> None:
     assert run_inline(named.using(headers={"name": "ada"})) == "ada"
     with pytest.raises(heroq.PayloadError, match=r'the value.b is "x"'):
         run_inline(add, 1, b="x")  # type: ignore[arg-type]
+
+
+@heroq.aio.actor("double")
+async def double(job: heroq.aio.Job, number: int) -> int:
+    await asyncio.sleep(0)
+    await job.log(f"attempt {job.attempt} of {heroq.current_job().id}")
+    if number < 0:
+        raise heroq.Fail("negative")
+    return 2 * number
+
+
+@heroq.aio.actor("letters")
+async def letters(text: str) -> AsyncIterator[str]:
+    for letter in text:
+        yield letter
+
+
+def test_coroutines() -> None:
+    assert run_inline(double, 4) == 8
+    assert run_inline(double.using(id="mine"), number=1) == 2
+    trial = Trial(double, attempt=2)
+    with pytest.raises(heroq.Fail, match="negative"):
+        trial.run(-1)
+    assert trial.job.logs == [f"attempt 2 of {trial.job.id}".encode()]
+    stream = Trial(letters)
+    assert stream.run("ab") is None
+    assert stream.job.chunks == [b"a", b"b"]
+
+
+def test_coroutines_where_a_loop_runs() -> None:
+    async def test() -> None:
+        assert await Trial(double).run_async(3) == 6
+        with pytest.raises(TypeError, match="await Trial"):
+            run_inline(double, 3)
+
+    asyncio.run(test())
 
 
 def test_a_trial_keeps_what_was_told() -> None:

@@ -65,7 +65,7 @@ async def handle(handler: AnyHandler, job: Job) -> None:
     """Runs the handler on a taken job, in a task of its own, and settles the job by what comes of it."""
     make_current(job)
     try:
-        job.finish(await _run(handler, job))
+        job.finish(await run(handler, job))
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling():
@@ -80,7 +80,7 @@ def _settle(handler: AnyHandler, job: Job, error: BaseException) -> None:
     settle_by(error, job)
 
 
-async def _run(handler: AnyHandler, job: Job) -> Data:
+async def run(handler: AnyHandler, job: Any) -> Data:
     """The handler's output for a job, and what is called around it."""
     signature = handler.signature
     for hook in handler.before:
