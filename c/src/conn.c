@@ -121,6 +121,16 @@ static void *make_integer(const redisReadTask *task, long long v) {
 
 static void *make_nil(const redisReadTask *task) { return place(task, HQ_NIL); }
 
+#if HIREDIS_MAJOR >= 1
+/* Nobody asked for RESP3, but a peer may send it; where a function is missing, hiredis makes up a pointer. */
+static void *make_double(const redisReadTask *task, double v, char *str, size_t n) {
+  (void)v;
+  return make_string(task, str, n);
+}
+
+static void *make_bool(const redisReadTask *task, int v) { return make_integer(task, v); }
+#endif
+
 static void free_nothing(void *object) { (void)object; } /* the arena has it */
 
 static redisReplyObjectFunctions reader_functions = {
@@ -128,6 +138,10 @@ static redisReplyObjectFunctions reader_functions = {
     .createArray = make_array,
     .createInteger = make_integer,
     .createNil = make_nil,
+#if HIREDIS_MAJOR >= 1
+    .createDouble = make_double,
+    .createBool = make_bool,
+#endif
     .freeObject = free_nothing,
 };
 
