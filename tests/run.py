@@ -58,6 +58,9 @@ TIERS = {
     "install": Tier("the examples against the installed library, the wheel, the sdist", ("install",), sanitized=False),
     "abi": Tier("exported symbols, headers, SWIG in eight languages", ("abi",), sanitized=False),
     "python": Tier("the Python package", ("python",), both=True, workers=3),
+    "docs": Tier(
+        "what the documentation shows: its site, examples and benchmark", ("docs",), sanitized=False, workers=3
+    ),
     "guard": Tier("instructions of the hot paths against committed figures", ("guard",), sanitized=False),
     "bench": Tier("heroq and its peers side by side; by name only", ("bench",), sanitized=False, default=False),
     "scale": Tier("what a job costs as the work grows; by name only", ("scale",), sanitized=False, default=False),

@@ -78,6 +78,7 @@ def test_sigterm_drains(server: Server, sup: heroq.Supervisor, start: Start) -> 
 import time, heroq
 @heroq.actor("osis")
 def slow(job):
+    job.log("runs")
     time.sleep(1.0)
     return "slow but done"
 heroq.run(slow, threads=2)
@@ -85,7 +86,7 @@ print("drained", flush=True)
 """
     process = start("-c", code)
     running = sup.submit("a", "osis")
-    wait_until(lambda: sup.get_status(running) == "started", what="the start")
+    wait_until(lambda: sup.get_logs(running), what="the handler")
     process.send_signal(signal.SIGTERM)
     out, errors = process.communicate(timeout=20)
     assert (process.returncode, out) == (0, b"drained\n"), errors

@@ -162,10 +162,10 @@ def test_web(start: Start, ask: Callable[..., Any]) -> None:
     assert events(ask("GET", f"/reports/{job_id}/events"))[-1] == ("end", "finished")  # whoever comes late
 
 
-def test_web_progress_comes_while_it_runs(sup: heroq.Supervisor, start: Start, ask: Callable[..., Any]) -> None:
+def test_web_progress_comes_while_it_runs(server: Server, start: Start, ask: Callable[..., Any]) -> None:
     start(*HEROQ, "worker", EXAMPLES / "web.py")
     job_id = json.load(ask("POST", "/reports?rows=3000"))["id"]
-    with ask("GET", f"/reports/{job_id}/events") as stream:
+    with heroq.Supervisor(server.url) as sup, ask("GET", f"/reports/{job_id}/events") as stream:
         assert stream.readline() == b"event: step\n"
         assert sup.get_status(job_id) == "started"  # a part has come, and it is far from its end
     assert json.load(ask("DELETE", f"/reports/{job_id}"))["outcome"] == "stopping"
