@@ -45,7 +45,7 @@ class Tier:
 TIERS = {
     "unit": Tier("C, no server", ctest=True),
     "redis": Tier(
-        "C and the Lua scripts against a private server", ("redis", "model"), ctest=True, both=True, workers=3
+        "C and the Lua scripts against a private server", ("redis", "model"), ctest=True, both=True, workers=5
     ),
     "guide": Tier("the guide's lines, with redis-cli and foreign programs", ("guide",), both=True, workers=3),
     "fault": Tier(
@@ -57,7 +57,7 @@ TIERS = {
     "cross": Tier("every language with every other (smoke)", ("cross",)),
     "install": Tier("the examples against the installed library, the wheel, the sdist", ("install",), sanitized=False),
     "abi": Tier("exported symbols, headers, SWIG in eight languages", ("abi",), sanitized=False),
-    "python": Tier("the Python package", ("python",), both=True, workers=3),
+    "python": Tier("the Python package", ("python",), both=True, workers=4),
     "docs": Tier(
         "what the documentation shows: its site, examples and benchmark", ("docs",), sanitized=False, workers=3
     ),

@@ -17,6 +17,8 @@ from support.server import Server, wait_until
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
+#: seconds from the signal to the end of the process: 0.3, and what a busy machine makes of the interpreter's end
+LIMIT = 1.0
 WAITS = {
     "take": "heroq.Actor(types='osis').take()",
     "iteration": "list(heroq.Actor(types='osis'))",
@@ -50,7 +52,7 @@ def test_60_ctrl_c_within_0_3_s(server: Server, start: Start, what: str) -> None
         if paused:
             server.cont()
     assert b"KeyboardInterrupt" in errors, errors
-    assert took < 0.5, f"{took:.3f} s with the interpreter's end"
+    assert took < LIMIT, f"{took:.3f} s with the interpreter's end"
 
 
 def test_a_signal_that_raises_nothing_does_not_end_an_await(server: Server, start: Start) -> None:
