@@ -231,7 +231,7 @@ def test_the_sdist_has_the_tree_and_nothing_built(unpacked: Path) -> None:
 
 def test_the_sdist_builds_without_network_and_installed_libraries(sdist: Path, wheel: Path, tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    run(*pip, "-Ccmake.build-type=Debug", "--wheel-dir", tmp_path, sdist, **OFFLINE)
+    run(*pip, "--config-settings=cmake.build-type=Debug", "--wheel-dir", tmp_path, sdist, **OFFLINE)
     (built,) = tmp_path.iterdir()
     assert built.name == wheel.name
     assert [name.replace("-debug.", "-release.") for name in names(built)] == names(wheel)

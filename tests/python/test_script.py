@@ -15,7 +15,17 @@ import heroq.cli.actor
 import pytest
 from heroq.cli import app
 from heroq.script import Confinement, Program, folder
-from support.scripts import NOBODY, PYTHON, ScriptActor, commands, failure, living, script_actor, wait_for_none
+from support.scripts import (
+    NOBODY,
+    PYTHON,
+    ScriptActor,
+    commands,
+    failure,
+    living,
+    need_sandbox,
+    script_actor,
+    wait_for_none,
+)
 from support.server import Server, wait_until
 
 from .test_bad_input import cli, refused
@@ -278,6 +288,7 @@ def test_one_that_closes_a_folder(other_server: Server) -> None:
 
 def test_where_there_is_no_sandbox(other_server: Server) -> None:
     """A must is a must; else the log tells what there is not."""
+    need_sandbox()  # one to be without
     nowhere = 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"'
     forbidding = ["unshare", "--user", "--map-root-user", "sh", "-c", nowhere, "sh"]
     why = "sandbox: no namespaces: No space left on device"

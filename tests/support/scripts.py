@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pwd
 import shutil
@@ -16,6 +17,7 @@ from typing import Self
 
 import heroq
 import heroq.script
+import pytest
 
 from .server import wait_until
 
@@ -42,6 +44,22 @@ heroq.cli.main()
 """
 
 
+@functools.cache
+def no_sandbox() -> str:
+    """Why the kernel lets us make none, as in a chroot; "" where it does."""
+    user = "nobody" if os.geteuid() == 0 else None
+    try:
+        heroq.script.Program(["true"], confinement=heroq.script.Confinement(user, sandbox="require"))
+    except heroq.InvalidError as error:
+        return str(error)
+    return ""
+
+
+def need_sandbox() -> None:
+    if why := no_sandbox():
+        pytest.skip(f"the kernel lets no sandbox be made here: {why}")
+
+
 class ScriptActor:
     """Runs from its making until close(). `folder`: where the private folders are made.
 
@@ -58,7 +76,9 @@ class ScriptActor:
         env: dict[str, str] | None = None,
         before: Sequence[str] = (),
     ) -> None:
-        self.sandboxed = "off" not in options
+        if "require" in options:
+            need_sandbox()
+        self.sandboxed = "off" not in options and not no_sandbox()
         self.folder = Path(tempfile.mkdtemp(prefix="heroq-test-"))
         self.folder.chmod(0o755)
         self._log = (self.folder / "log").open("w+b")
