@@ -1,6 +1,7 @@
 """The build backend of pyproject.toml: scikit-build-core, with vendor/ filled before it builds anything.
 
-An sdist has vendor/ full and is built without a network; so is everything with --config-settings=cmake.define.HEROQ_BUNDLED=OFF.
+An sdist has vendor/ full and is built without a network; so is everything with
+--config-settings=cmake.define.HEROQ_BUNDLED=OFF.
 """
 
 from __future__ import annotations

@@ -63,7 +63,8 @@ def download(folder: Path) -> list[Path]:
     if done.returncode:
         raise SystemExit(
             f"{done.stdout}heroq: pip cannot download the sources that are to be built in (vendor/packages.txt); "
-            "an sdist carries them, and --config-settings=cmake.define.HEROQ_BUNDLED=OFF links the installed hiredis and cJSON"
+            "an sdist carries them, and --config-settings=cmake.define.HEROQ_BUNDLED=OFF links the installed hiredis "
+            "and cJSON"
         )
     return sorted(folder.iterdir())
 

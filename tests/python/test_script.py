@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -255,19 +256,23 @@ def test_the_log_says_what_holds(actor: ScriptActor) -> None:
 @pytest.mark.parametrize("sandbox", ["require", "off"])
 def test_an_unprivileged_actor_keeps_its_secrets(other_server: Server, sandbox: str) -> None:
     """Its scripts run as its own user, and still cannot read its environment, where the server's password may be."""
+    secret = secrets.token_hex(8)
     script = """
 import os
 found = 0
 for pid in filter(str.isdigit, os.listdir("/proc")):
     try:
-        found += b"HEROQ_URL=" in open(f"/proc/{pid}/environ", "rb").read()
+        found += b"SECRET" in open(f"/proc/{pid}/environ", "rb").read()
     except OSError:
         pass
 print(os.getuid() != 0, found)
 """
-    options = [*commands("python"), "--sandbox", sandbox]
-    with heroq.Supervisor(other_server.url) as sup, script_actor(other_server.url, *options, as_nobody=True):
-        assert run(sup, script) == "True 0\n"
+    options, env = [*commands("python"), "--sandbox", sandbox], {"OF_THE_ACTOR": secret}
+    with (
+        heroq.Supervisor(other_server.url) as sup,
+        script_actor(other_server.url, *options, as_nobody=True, env=env),
+    ):
+        assert run(sup, script.replace("SECRET", secret)) == "True 0\n"
 
 
 def test_one_that_kills_its_launcher(other_server: Server) -> None:
