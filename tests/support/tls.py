@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import random
 import socket
@@ -101,7 +102,7 @@ class TlsServer(Server):
         return f"rediss://{self._secret if login is None else login}{host}:{self.tls_port}/0"
 
 
-class Peer:
+class Peer(abc.ABC):
     """Listens, and does to each connection what a subclass says. `received`: what came, by connection."""
 
     def __init__(self) -> None:
@@ -126,8 +127,9 @@ class Peer:
             self.talk(connection)
         connection.close()
 
+    @abc.abstractmethod
     def talk(self, connection: socket.socket) -> None:
-        raise NotImplementedError
+        """One connection, to its end."""
 
     def take_all(self, connection: socket.socket) -> None:
         place = len(self.received)
