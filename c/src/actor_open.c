@@ -179,7 +179,8 @@ static heroq_actor *make(heroq_client *client, const char *actor_id) {
   hq_waitq_init(&a->event_takers);
   hq_batch_init(&a->batch);
   a->timeout_at = HQ_NEVER;
-  a->stepped_at = -1; /* the first timers are due at once */
+  a->stepped_at = -1;    /* the first timers are due at once */
+  a->script_size = 8192; /* before any was seen */
   a->fd.rfd = a->fd.wfd = a->event_fd.rfd = a->event_fd.wfd = a->loop.wake.rfd = a->loop.wake.wfd = -1;
   make_name(a);
   a->child = (hq_child){.close = hq_actor_close_now, .ref = ref, .unref = unref, .self = a};

@@ -137,7 +137,15 @@ typedef struct hq_claim {
   int64_t seq;            /* SUPERSEDED */
   hq_slice queue, token;  /* ELSEWHERE */
 } hq_claim;
-void hq_put_claim(hq_batch *b, const char *job_key, hq_slice token, hq_slice queue, hq_slice over);
+/* CLAIM and FINISH are for n <= HQ_JOBS_MOST runs at once: n > 1 is answered by a list. */
+#define HQ_JOBS_MOST 32
+typedef struct hq_run {
+  const char *job_key;
+  hq_slice token;
+  hq_slice queue, over; /* CLAIM */
+  hq_slice output;      /* FINISH */
+} hq_run;
+void hq_put_claim(hq_batch *b, const hq_run *run, uint32_t n);
 bool hq_get_claim(const hq_reply *r, hq_claim *out); /* false: no answer of CLAIM or KILL */
 void hq_put_kill(hq_batch *b, const char *job_key, hq_slice token, hq_slice queue, hq_slice over, hq_slice error);
 typedef struct hq_ended {
@@ -148,7 +156,7 @@ typedef struct hq_ended {
   hq_slice reason;  /* FAIL final: bury with it, n 0 = DONE */
   hq_slice payload; /* FAIL 0, UNCLAIM 2: what to send (a stopped job's error is "cancelled") */
 } hq_ended;
-void hq_put_finish(hq_batch *b, const char *job_key, hq_slice token, hq_slice output);
+void hq_put_finish(hq_batch *b, const hq_run *run, uint32_t n);
 void hq_put_fail(hq_batch *b, const char *job_key, hq_slice token, hq_slice error, int64_t max_retries, bool dead);
 void hq_put_unclaim(hq_batch *b, const char *job_key, hq_slice token, bool seen);
 bool hq_get_ended(const hq_reply *r, hq_ended *out);

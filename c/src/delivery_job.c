@@ -24,11 +24,18 @@ static int64_t verdict_of(const hq_reply *r) {
 
 /* ---- claim ---- */
 
-void hq_put_claim(hq_batch *b, const char *job_key, hq_slice token, hq_slice queue, hq_slice over) {
-  begin(b, HQ_SCRIPT_CLAIM, job_key, 3);
-  hq_batch_slice(b, token);
-  hq_batch_slice(b, queue);
-  hq_batch_slice(b, over);
+static void begin_runs(hq_batch *b, int script, const hq_run *run, uint32_t n, uint32_t nargs) {
+  hq_batch_script(b, script, n, n * nargs);
+  for (uint32_t i = 0; i < n; i++) hq_batch_text_arg(b, run[i].job_key);
+}
+
+void hq_put_claim(hq_batch *b, const hq_run *run, uint32_t n) {
+  begin_runs(b, HQ_SCRIPT_CLAIM, run, n, 3);
+  for (uint32_t i = 0; i < n; i++) {
+    hq_batch_slice(b, run[i].token);
+    hq_batch_slice(b, run[i].queue);
+    hq_batch_slice(b, run[i].over);
+  }
 }
 
 void hq_put_kill(hq_batch *b, const char *job_key, hq_slice token, hq_slice queue, hq_slice over, hq_slice error) {
@@ -64,10 +71,12 @@ bool hq_get_claim(const hq_reply *r, hq_claim *out) {
 
 /* ---- the ends of a run ---- */
 
-void hq_put_finish(hq_batch *b, const char *job_key, hq_slice token, hq_slice output) {
-  begin(b, HQ_SCRIPT_FINISH, job_key, 2);
-  hq_batch_slice(b, token);
-  hq_batch_slice(b, output);
+void hq_put_finish(hq_batch *b, const hq_run *run, uint32_t n) {
+  begin_runs(b, HQ_SCRIPT_FINISH, run, n, 2);
+  for (uint32_t i = 0; i < n; i++) {
+    hq_batch_slice(b, run[i].token);
+    hq_batch_slice(b, run[i].output);
+  }
 }
 
 void hq_put_fail(hq_batch *b, const char *job_key, hq_slice token, hq_slice error, int64_t max_retries, bool dead) {

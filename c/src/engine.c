@@ -146,6 +146,7 @@ static void revert(heroq_actor *a, const hq_item *item) {
   hq_source *s = item->source;
   switch (item->op) {
   case HQ_OP_HELD: hq_settle_work(a, item->held, item->held->stage); break;
+  case HQ_OP_RUNS: hq_runs_revert(a, item); break;
   case HQ_OP_DONE:
     for (uint32_t i = 0; i < item->count; i++) hq_settle_work(a, a->listed[item->first + i], HQ_ST_DONE);
     break;
@@ -185,7 +186,8 @@ static void unblock_answer(heroq_actor *a, hq_source *s, const hq_reply *r) {
 
 static void answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
   switch (item->op) {
-  case HQ_OP_HELD: hq_settle_answer(a, item, r); break;
+  case HQ_OP_HELD: hq_settle_answer(a, item->held, r); break;
+  case HQ_OP_RUNS: hq_runs_answer(a, item, r); break;
   case HQ_OP_DONE: hq_settle_done_answer(a, item, r); break;
   case HQ_OP_WAIT: hq_settle_wait_answer(a, item, r); break;
   case HQ_OP_NOTE: hq_notes_answer(a, item->held, r); break;
@@ -365,7 +367,7 @@ static void put_work(heroq_actor *a) {
   else
     return;
   while (todo.first && a->batch.count < COMMANDS_MOST && a->batch.text.n < TEXT_MOST)
-    hq_settle_put(a, hq_list_pop(&todo));
+    if (!hq_runs_put(a, &todo)) hq_settle_put(a, hq_list_pop(&todo));
   if (todo.first) { /* the rest keeps its place in front */
     hq_list rest = a->work;
     a->work = todo;

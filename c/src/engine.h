@@ -107,6 +107,7 @@ struct hq_source {
 
 enum hq_op {
   HQ_OP_HELD,
+  HQ_OP_RUNS,
   HQ_OP_TAKE,
   HQ_OP_LPOP,
   HQ_OP_DONE,
@@ -143,7 +144,7 @@ typedef struct hq_item {
   hq_source *source;
   hq_held *held;
   hq_intent *intent;
-  uint32_t first, count; /* DONE, WAIT, BEAT: a range of engine.listed */
+  uint32_t first, count; /* RUNS, DONE, WAIT, BEAT: a range of engine.listed */
   int32_t asked;         /* TAKE, LPOP: how many; TAKE: */
   int32_t empty;
   uint32_t mark; /* WAIT: the command before it */
@@ -229,13 +230,15 @@ struct heroq_actor {
   hq_batch batch;
   hq_item *item;
   uint32_t items, item_cap;
-  hq_held **listed; /* ids of DONE and BEAT commands */
+  hq_held **listed; /* of commands for several */
   uint32_t listed_count, listed_cap;
   int64_t next_number;
-  hq_list work; /* a command each is due */
-  hq_list done; /* DONE is due */
-  hq_list sure; /* WAIT is due */
-  hq_list ill;  /* a key of their queue has a wrong type: sent again at ill_until */
+  size_t script_size;  /* of those claimed of late */
+  int64_t alone_until; /* claims and results go one by one until then */
+  hq_list work;        /* a command each is due */
+  hq_list done;        /* DONE is due */
+  hq_list sure;        /* WAIT is due */
+  hq_list ill;         /* a key of their queue has a wrong type: sent again at ill_until */
   int64_t ill_until;
   hq_intent *intents;
   hq_list fresh; /* claimed in this turn, not yet with the takers */
@@ -287,13 +290,19 @@ void hq_held_untable(hq_held *h);      /* out of its table: its id may be held a
 void hq_held_drop(hq_held *h);         /* the engine is through with it */
 void hq_held_unref(hq_held *h);
 
+/* ---- engine_runs.c ---- */
+/* The first of todo, and those behind it that can go with it; false: it is no claim and no result of a reliable actor. */
+bool hq_runs_put(heroq_actor *a, hq_list *todo);
+void hq_runs_revert(heroq_actor *a, const hq_item *item); /* unanswered */
+void hq_runs_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
+
 /* ---- engine_settle.c ---- */
 void hq_settle_put(heroq_actor *a, hq_held *h);
 void hq_settle_put_done(heroq_actor *a);
 void hq_settle_put_wait(heroq_actor *a);                                            /* the pipeline's last command */
 void hq_settle_wait_answer(heroq_actor *a, const hq_item *item, const hq_reply *r); /* r NULL: unanswered */
 void hq_settle_not_sure(heroq_actor *a); /* the connection is gone, perhaps to another server */
-void hq_settle_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
+void hq_settle_answer(heroq_actor *a, hq_held *h, const hq_reply *r);
 void hq_settle_done_answer(heroq_actor *a, const hq_item *item, const hq_reply *r);
 void hq_settle_begin(heroq_actor *a, hq_held *h); /* what a caller settled */
 void hq_settle_again(hq_held *h, int64_t delay, int why, int64_t max,

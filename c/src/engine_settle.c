@@ -120,14 +120,13 @@ static void put_canonical(heroq_actor *a, hq_held *h) {
   }
 }
 
+/* All but what hq_runs_put does. */
 static void put_reliable(heroq_actor *a, hq_held *h) {
   hq_batch *b = &a->batch;
   const hq_qkeys *q = &h->source->keys;
   hq_idtok held = {h->id, h->token};
   switch (h->stage) {
-  case HQ_ST_CLAIM: hq_put_claim(b, h->job_key, h->token, q->key[HQ_Q], h->over); break;
   case HQ_ST_LOOK: hq_put_holder(b, h->look_queue, h->id); break;
-  case HQ_ST_FINISH: hq_put_finish(b, h->job_key, h->token, h->payload); break;
   case HQ_ST_FAIL:
     hq_put_fail(b, h->job_key, h->token, h->payload, h->flags & HEROQ_NO_RETRY ? 0 : h->max_retries, a->config.dead);
     break;
@@ -441,8 +440,7 @@ static bool wait_for_server(hq_held *h, const hq_reply *r) {
   return true;
 }
 
-void hq_settle_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
-  hq_held *h = item->held;
+void hq_settle_answer(heroq_actor *a, hq_held *h, const hq_reply *r) {
   if (wait_for_server(h, r)) return;
   switch (h->stage) {
   case HQ_ST_CLAIM: claimed(h, r); break;

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from support.crew import Crew
-from support.faults import FULL, sanitizer
+from support.faultproxy import FaultProxy
+from support.faults import FULL, load_scripts, sanitizer
 from support.server import Server
 
 COLUMNS = ("faults", "jobs", "restarts", "lost", "doubled", "stale", "recovery")
@@ -51,6 +52,14 @@ def hire(tmp_path: Path, record: Record) -> Iterator[Hire]:
     for crew in made:
         crew.close()
         record(**crew.report())
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[FaultProxy]:
+    """What harms the commands on their way to the server."""
+    load_scripts(server)
+    with FaultProxy(server.port) as made:
+        yield made
 
 
 @pytest.fixture

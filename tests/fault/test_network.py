@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import heroq
@@ -22,14 +22,6 @@ from support.crew import Crew
 from support.faultproxy import FaultProxy
 from support.faults import OPTIONS, H, Q, Runner, enqueue, field, load_scripts, nothing_left, output, sanitizer, word_of
 from support.server import Server, wait_until
-
-
-@pytest.fixture
-def proxy(server: Server) -> Iterator[FaultProxy]:
-    load_scripts(server)
-    with FaultProxy(server.port) as made:
-        yield made
-
 
 LOST = ["BLMOVE", "take", "claim", "finish", "reply", "done"]
 

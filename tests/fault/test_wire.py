@@ -15,7 +15,7 @@ from pathlib import Path
 import heroq
 import pytest
 from support.faultproxy import FaultProxy
-from support.faults import H, enqueue, field, load_scripts, nothing_left, output, word_of
+from support.faults import H, enqueue, field, nothing_left, output, word_of
 from support.server import Server, wait_until
 
 PROGRAM = Path(os.environ["HEROQ_BUILD_DIR"]) / "tests" / "steps"
@@ -54,13 +54,6 @@ class Actor:
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
-
-
-@pytest.fixture
-def proxy(server: Server) -> Iterator[FaultProxy]:
-    load_scripts(server)
-    with FaultProxy(server.port) as made:
-        yield made
 
 
 @pytest.fixture

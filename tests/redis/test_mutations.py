@@ -7,6 +7,7 @@ simulator, tests/model/chaos.py, whose modes must fail.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,9 @@ RULES = {
     ),
     "START: what expired does not run": ("start", "expired and 'expired'", "false"),
     "CLAIM: the old output goes": ("claim", "call('HDEL', KEYS[1], 'output', 'error')", "call('HDEL', KEYS[1], 'hq_')"),
+    "each of several claims has its own arguments": ("claim", "ARGV[(i - 1) * per + j]", "ARGV[j]"),
+    "each of several results has its own arguments": ("finish", "ARGV[(i - 1) * per + j]", "ARGV[j]"),
+    "each of several claims has its own key": ("claim", "job[1] = KEYS[i]", "job[1] = KEYS[1]"),
     "an acknowledged stop is not undone": ("unclaim", "if not term and st ~= 'stopping' then", "if not term then"),
     "DONE removes what a late BURY left": ("done", "call('ZREM', dead, unpack(mine))", "call('PERSIST', dead)"),
     "PLACE: what has begun keeps its queue": (
@@ -95,12 +99,19 @@ def sees(at: Wire, script: str) -> bool:
     return False
 
 
-# Rules about times have no case of their own, but a test.
-TIMED = dict.fromkeys(["the outage grace", "the outage grace once"], scripts.test_outage_grace_is_given_once)
-TIMED |= dict.fromkeys(["one keeps watch", "the watch is another's"], scripts.test_one_keeps_watch)
-TIMED["INDEX keeps the first time"] = lambda at: scripts.test_the_index_keeps_the_first_time_and_is_bounded(at, "index")
-TIMED["TALLY removes old minutes"] = scripts.test_minutes_go
-TIMED["TALLY after the clock went back"] = scripts.test_minutes_begin_anew_when_the_clock_went_far_back
+# Rules about times, and about several jobs, have no case of their own, but a test.
+TESTED = dict.fromkeys(["the outage grace", "the outage grace once"], scripts.test_outage_grace_is_given_once)
+TESTED |= dict.fromkeys(["one keeps watch", "the watch is another's"], scripts.test_one_keeps_watch)
+for script in ("claim", "finish"):
+    several = partial(scripts.test_several_jobs_are_answered_like_each_alone, script=script)
+    TESTED |= dict.fromkeys(
+        [rule for rule in RULES if rule.startswith("each of several") and RULES[rule][0] == script], several
+    )
+TESTED["INDEX keeps the first time"] = lambda at: scripts.test_the_index_keeps_the_first_time_and_is_bounded(
+    at, "index"
+)
+TESTED["TALLY removes old minutes"] = scripts.test_minutes_go
+TESTED["TALLY after the clock went back"] = scripts.test_minutes_begin_anew_when_the_clock_went_far_back
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -109,8 +120,8 @@ def test_a_broken_rule_is_seen(wire: Wire, monkeypatch: pytest.MonkeyPatch, rule
     load = lua.load
     assert load(script).count(says) == 1, "the script says it in other words now"
     monkeypatch.setattr(lua, "load", lambda name: load(name).replace(says, then) if name == script else load(name))
-    if rule in TIMED:
+    if rule in TESTED:
         with pytest.raises(AssertionError):
-            TIMED[rule](wire)
+            TESTED[rule](wire)
     else:
         assert sees(wire, script)

@@ -1169,6 +1169,46 @@ def test_maxmemory(wire: Wire, case: Case) -> None:
         assert wire.exact() == exact
 
 
+# ---- several jobs in one call ----
+
+
+def of_several(wire: Wire, script: str) -> Any:
+    """A call for the jobs of all cases of the script, one of them a list, answered as a list."""
+    cases = [case for case in CASES if case.script == script]
+    names = [f"hero:job:{i}" for i in range(len(cases))]
+    args = ["other"] * len(cases[0].args) + [value for case in cases for value in case.args]
+    return wire.call("EVAL", lua.load(script), len(names) + 1, "hero:job:list", *names, *args)
+
+
+@pytest.mark.parametrize("script", ["claim", "finish"])
+def test_several_jobs_are_answered_like_each_alone(wire: Wire, script: str) -> None:
+    cases = [case for case in CASES if case.script == script]
+    assert len(cases) > 5
+    wire.call("RPUSH", "hero:job:list", "x")
+    for i, case in enumerate(cases):
+        for name, value in case.before.get("job", {}).items():
+            wire.call("HSET", f"hero:job:{i}", name, value)
+    for again in (False, True):
+        wrong, *answers = of_several(wire, script)
+        assert isinstance(wrong, ServerError)
+        assert str(wrong).startswith("WRONGTYPE ")
+        for i, (case, answer) in enumerate(zip(cases, answers, strict=True)):
+            assert answer == raw(case.answer if case.again is ... or not again else case.again), case
+            then = {**case.before, **case.after, **(case.after_again if again else {})}.get("job") or {}
+            assert wire.value(f"hero:job:{i}") == ({raw(k): raw(str(v)) for k, v in then.items()} or None), case
+
+
+def test_several_claims_at_maxmemory(wire: Wire) -> None:
+    for i in range(3):
+        wire.call("HSET", f"hero:job:{i}", "script", "s", "status", "dispatched")
+    before = wire.state()
+    wire.call("CONFIG", "SET", "maxmemory", 1)
+    args = [value for i in range(3) for value in (tok(i), Q, "")]
+    answers = wire.call("EVAL", lua.load("claim"), 3, *(f"hero:job:{i}" for i in range(3)), *args)
+    assert [str(one).split()[0] for one in answers] == ["OOM"] * 3
+    assert wire.state() == before
+
+
 # A call of each script that would write to every key it names.
 BROAD: dict[str, tuple[dict[str, Any], list[Any]]] = {
     "take": (
