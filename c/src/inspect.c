@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCAN_LOOK = 1000, SCAN_ROUNDS = 100, MOST_QUEUES = 10000, CHUNK = 128 };
+enum { SCAN_LOOK = 1000, SCAN_ROUNDS = 100, MOST_QUEUES = 10000, CHUNK = 256 };
 
 /* ---- names ---- */
 
@@ -168,7 +168,7 @@ static void put_numbers(hq_batch *b, const hq_qkeys *q, int64_t now, const char 
   hq_batch_words(b, "ZCARD", q->key[HQ_Q_DEAD].p, NULL);
   hq_batch_words(b, "ZCOUNT", q->key[HQ_Q_ACTORS].p, now_text, "+inf", NULL);
   hq_batch_words(b, "HMGET", q->key[HQ_Q_META].p, "paused", "last_reap", NULL);
-  hq_put_minutes(b, q, now, HQ_RECENT, HQ_RECENT);
+  hq_put_recent(b, q, now);
 }
 
 /* Scores may have a fraction (a lease that an outage extended). */
@@ -203,6 +203,14 @@ heroq_status hq_server_now(const hq_errand *e, hq_batch *b, int64_t *now, heroq_
 }
 
 /* When the ids at the old ends of the queues were made. */
+/* Since it was made, or due. When one that was run before came back nobody knows. */
+static int64_t waits_since(const hq_reply *job, const hq_numbers *n) {
+  int64_t due = hq_reply_int(hq_reply_at(job, 1), 0);
+  bool again = hq_reply_int(hq_reply_at(job, 2), 0) > 0 || hq_reply_str(hq_reply_at(job, 3)).p;
+  if (!n->oldest || again) return 0;
+  return due > n->oldest && due <= n->now ? due : n->oldest;
+}
+
 static heroq_status find_oldest(const hq_errand *e, const hq_batch *b, uint32_t n, hq_numbers *out, heroq_error *err) {
   hq_batch times;
   hq_batch_init(&times);
@@ -211,27 +219,28 @@ static heroq_status find_oldest(const hq_errand *e, const hq_batch *b, uint32_t 
     if (!id.p) continue;
     hq_buf key = {0};
     hq_key_job(&key, id);
-    hq_batch_words(&times, "HGET", hq_buf_cstr(&key), "createdAt", NULL);
+    hq_batch_words(&times, "HMGET", hq_buf_cstr(&key), "createdAt", "hq_due", "hq_attempt", "hq_requeued", NULL);
     hq_buf_free(&key);
   }
   heroq_status status = times.count ? hq_errand_run(e, &times, err) : HEROQ_OK;
   for (uint32_t i = 0, at = 0; i < n && !status; i++) {
     hq_slice id = hq_reply_str(hq_batch_reply(b, i * N_TOTAL + N_OLDEST));
-    if (id.p) out[i].oldest = hq_time_of(hq_reply_str(hq_batch_reply(&times, at++)), id);
+    if (!id.p) continue;
+    const hq_reply *job = hq_batch_reply(&times, at++);
+    out[i].oldest = hq_time_of(hq_reply_str(hq_reply_at(job, 0)), id);
+    out[i].waiting_since = waits_since(job, &out[i]);
   }
   hq_batch_free(&times);
   return status;
 }
 
-static heroq_status count_chunk(const hq_errand *e, char *const *queue_key, uint32_t n, hq_numbers *out,
+static heroq_status count_chunk(const hq_errand *e, char *const *queue_key, uint32_t n, int64_t now, hq_numbers *out,
                                 heroq_error *err) {
   char now_text[24];
-  int64_t now;
+  heroq_status status = HEROQ_OK;
   hq_batch b;
   hq_batch_init(&b);
-  heroq_status status = hq_server_now(e, &b, &now, err);
   snprintf(now_text, sizeof now_text, "%lld", (long long)now);
-  hq_batch_reset(&b);
   for (uint32_t i = 0; i < n && !status; i++) {
     hq_qkeys q;
     if (!hq_qkeys_init(&q, queue_key[i])) {
@@ -256,8 +265,12 @@ static heroq_status count_chunk(const hq_errand *e, char *const *queue_key, uint
 
 heroq_status hq_count_queues(const hq_errand *e, char *const *queue_key, uint32_t n, hq_numbers *out,
                              heroq_error *err) {
-  heroq_status status = HEROQ_OK;
+  int64_t now;
+  hq_batch b;
+  hq_batch_init(&b);
+  heroq_status status = n ? hq_server_now(e, &b, &now, err) : HEROQ_OK;
+  hq_batch_free(&b);
   for (uint32_t i = 0; i < n && !status; i += CHUNK)
-    status = count_chunk(e, queue_key + i, n - i < CHUNK ? n - i : CHUNK, out + i, err);
+    status = count_chunk(e, queue_key + i, n - i < CHUNK ? n - i : CHUNK, now, out + i, err);
   return status;
 }

@@ -99,14 +99,12 @@ static void add_numbers(heroq_record *r, const hq_numbers *n) {
   hq_record_add_int(r, "paused", n->paused);
   hq_record_add_int(r, "actors", n->actors);
   hq_record_add_int(r, "oldest", n->oldest);
+  hq_record_add_int(r, "waiting_since", n->waiting_since);
   hq_record_add_int(r, "next_due", n->next_due);
   hq_record_add_int(r, "oldest_lease", n->oldest_lease);
   hq_record_add_int(r, "last_reap", n->last_reap);
   hq_record_add_int(r, "now", n->now);
-  hq_record_add_double(r, "finished_per_minute", n->recent.finished);
-  hq_record_add_double(r, "failed_per_minute", n->recent.failed);
-  hq_record_add_double(r, "wait_p95", n->recent.wait_p95);
-  hq_record_add_double(r, "run_p95", n->recent.run_p95);
+  hq_recent_record(r, &n->recent);
 }
 
 static void add_queue(heroq_record *rows, const char *key, const hq_numbers *n) {
@@ -118,17 +116,33 @@ static void add_queue(heroq_record *rows, const char *key, const hq_numbers *n) 
   hq_record_add_slice(row, "group", group.p ? group : hq_slice_of(""));
   hq_record_add_slice(row, "instance", instance.p ? instance : hq_slice_of(""));
   add_numbers(row, n);
+  hq_record_add_int(row, "wrong_type", n->wrong_type);
   hq_record_add_child(rows, "", row);
 }
 
 static const int page_options[] = {HQ_OPT_COUNT, -1},
                  timed_page_options[] = {HQ_OPT_COUNT, HQ_OPT_OLDER, HQ_OPT_NEWER, -1};
 
+/* When there is no queue nobody has asked for it yet. */
+static heroq_status page_time(const hq_errand *e, uint32_t n, const hq_numbers *numbers, int64_t *now,
+                              heroq_error *err) {
+  if (n) {
+    *now = numbers[0].now;
+    return HEROQ_OK;
+  }
+  hq_batch b;
+  hq_batch_init(&b);
+  heroq_status status = hq_server_now(e, &b, now, err);
+  hq_batch_free(&b);
+  return status;
+}
+
 heroq_status heroq_queue_list(heroq_client *client, const heroq_options *options, heroq_record **out, heroq_call *call,
                               heroq_error *err) {
   hq_names names = {0};
   hq_numbers *numbers = NULL;
   bool whole = false;
+  int64_t now = 0;
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "heroq_queue_list: out is NULL");
   *out = NULL;
   heroq_status status = hq_client_enter(client, err);
@@ -141,6 +155,7 @@ heroq_status heroq_queue_list(heroq_client *client, const heroq_options *options
     n = (uint32_t)hq_option_int(options, HQ_OPT_COUNT);
   if (!status && !(numbers = calloc(n + 1, sizeof *numbers))) status = hq_fail_nomem(err);
   if (!status) status = hq_count_queues(&e, names.name, n, numbers, err);
+  if (!status) status = page_time(&e, n, numbers, &now, err);
   if (!status) {
     heroq_record *page = hq_record_new(), *rows = hq_record_list();
     for (uint32_t i = 0; i < n; i++) add_queue(rows, names.name[i], &numbers[i]);
@@ -148,6 +163,7 @@ heroq_status heroq_queue_list(heroq_client *client, const heroq_options *options
     hq_record_add_text(page, "cursor", "0");
     hq_record_add_int(page, "total", names.n);
     hq_record_add_int(page, "complete", whole);
+    hq_record_add_int(page, "now", now);
     status = hq_record_finish(page, out, err);
   }
   free(numbers);

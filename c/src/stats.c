@@ -37,6 +37,13 @@ static bool read_counts(hq_slice text, int64_t count[HQ_TALLY_KINDS]) {
   return text.p != NULL;
 }
 
+static void read_times(const hq_reply *r, uint32_t from, uint32_t n, hq_histogram *waits, hq_histogram *runs) {
+  for (uint32_t i = 0; i < n; i++) {
+    hq_histogram_read(waits, hq_reply_str(hq_reply_at(r, from + 2 * i)));
+    hq_histogram_read(runs, hq_reply_str(hq_reply_at(r, from + 2 * i + 1)));
+  }
+}
+
 void hq_get_minutes(const hq_reply *r, int64_t now, uint32_t counts, uint32_t times, hq_minutes *out,
                     heroq_record *rows) {
   int64_t m = now / HQ_MINUTE_MS;
@@ -51,23 +58,42 @@ void hq_get_minutes(const hq_reply *r, int64_t now, uint32_t counts, uint32_t ti
     for (int k = 0; k < HQ_TALLY_KINDS; k++) hq_record_add_int(row, kind_name[k], count[k]);
     hq_record_add_child(rows, "", row);
   }
-  for (uint32_t i = 0; i < times; i++) {
-    hq_histogram_read(&out->waits, hq_reply_str(hq_reply_at(r, counts + 2 * i)));
-    hq_histogram_read(&out->runs, hq_reply_str(hq_reply_at(r, counts + 2 * i + 1)));
-  }
+  read_times(r, counts, times, &out->waits, &out->runs);
 }
 
+void hq_put_recent(hq_batch *b, const hq_qkeys *q, int64_t now) { hq_put_minutes(b, q, now, HQ_SHOWN, HQ_RECENT); }
+
 hq_recent hq_get_recent(const hq_reply *r, int64_t now) {
-  hq_minutes all;
-  hq_get_minutes(r, now, HQ_RECENT, HQ_RECENT, &all, NULL);
+  hq_recent out = {0};
+  hq_histogram waits = {0}, runs = {0};
   double minutes = HQ_RECENT - 1 + (double)(now % HQ_MINUTE_MS + 1) / HQ_MINUTE_MS;
-  return (hq_recent){.finished = (double)all.sum[HQ_TALLY_FINISHED] / minutes,
-                     .failed = (double)all.sum[HQ_TALLY_FAILED] / minutes,
-                     .wait_p95 = hq_histogram_quantile(&all.waits, 0.95),
-                     .run_p95 = hq_histogram_quantile(&all.runs, 0.95)};
+  for (uint32_t i = 0; i < HQ_SHOWN; i++) {
+    read_counts(hq_reply_str(hq_reply_at(r, i)), out.minute[i]);
+    if (i < HQ_SHOWN - HQ_RECENT) continue;
+    out.finished += (double)out.minute[i][HQ_TALLY_FINISHED] / minutes;
+    out.failed += (double)out.minute[i][HQ_TALLY_FAILED] / minutes;
+  }
+  read_times(r, HQ_SHOWN, HQ_RECENT, &waits, &runs);
+  out.wait_p95 = hq_histogram_quantile(&waits, 0.95);
+  out.run_p95 = hq_histogram_quantile(&runs, 0.95);
+  return out;
 }
 
 /* ---- the record ---- */
+
+void hq_recent_record(heroq_record *to, const hq_recent *recent) {
+  heroq_record *all = hq_record_new();
+  hq_record_add_double(to, "finished_per_minute", recent->finished);
+  hq_record_add_double(to, "failed_per_minute", recent->failed);
+  hq_record_add_double(to, "wait_p95", recent->wait_p95);
+  hq_record_add_double(to, "run_p95", recent->run_p95);
+  for (int k = 0; k < HQ_TALLY_KINDS; k++) {
+    heroq_record *counts = hq_record_list();
+    for (int i = 0; i < HQ_SHOWN; i++) hq_record_add_int(counts, "", recent->minute[i][k]);
+    hq_record_add_child(all, kind_name[k], counts);
+  }
+  hq_record_add_child(to, "minutes", all);
+}
 
 static void add_histogram(heroq_record *to, const char *name, const hq_histogram *h) {
   heroq_record *r = hq_record_new(), *rows = hq_record_list();

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def list_queues(server: Client | Embedded | str | None = None) -> Iterator[dict[str, Any]]:
-    """Rows of queue, script_type, group, instance, waiting, in_flight, delayed, dead, paused, actors, oldest, and of
-    the last five minutes finished_per_minute, failed_per_minute, wait_p95, run_p95 (ms)."""
+    """Rows of queue, script_type, group, instance, waiting, in_flight, delayed, dead, paused, actors, oldest; of the
+    last five minutes finished_per_minute, failed_per_minute, wait_p95, run_p95 (ms); minutes: finished, failed, retried
+    and lost of the last 15. `heroq.board` has the same, and what it means."""
     client, owns = client_of(server, {})
     try:
         page = _heroq.heroq_queue_list(client._handle, None)

@@ -7,8 +7,12 @@
 
 HEROQ_BEGIN_DECLS
 
-/** All queues: rows of queue, script_type, group, instance, waiting, in_flight, delayed, dead, paused, actors, oldest, and
- *  of the last five minutes finished_per_minute, failed_per_minute, wait_p95, run_p95 (ms). Known ones come from heroq's own list, foreign ones from a bounded SCAN; `options`: count. */
+/** All queues: rows of queue, script_type, group, instance, waiting, handoff, in_flight, delayed, dead, paused, actors;
+ *  oldest (when the job that waits longest was made), waiting_since (since when it waits, 0 if it was run before), next_due,
+ *  oldest_lease, last_reap, now (Unix ms); of the last five minutes finished_per_minute, failed_per_minute, wait_p95, run_p95
+ *  (ms); minutes: finished, failed, retried, lost, lists of the last 15, the oldest first; wrong_type (1: its key is no list).
+ *  Known ones come from heroq's own list, foreign ones from a bounded SCAN: `complete` is 1 if it looked at all keys.
+ *  `total`: how many there are. `options`: count. */
 HEROQ_API heroq_status heroq_queue_list(heroq_client *client, const heroq_options *options, heroq_record **out,
                                         heroq_call *call, heroq_error *err);
 /** The queue of a type, or of a group, or of an instance (NULL or "" = not given). */
@@ -18,7 +22,7 @@ HEROQ_API void heroq_queue_close(heroq_queue *self);
 HEROQ_API void heroq_queue_free(heroq_queue *self);
 /** Its key. */
 HEROQ_API const char *heroq_queue_key(const heroq_queue *self);
-/** waiting, handoff, in_flight, delayed, dead, paused, actors, next_due, oldest_lease, last_reap. */
+/** As the queue's row in heroq_queue_list. HEROQ_E_WRONG_TYPE: its key is no list. */
 HEROQ_API heroq_status heroq_queue_stats(heroq_queue *self, heroq_record **out, heroq_call *call, heroq_error *err);
 /** What reliable and canonical actors of heroq saw end, by the minute of the server's clock: finished, failed, retried, lost
  *  (leases that ran out), in all and as rows with `time`, minutes without any left out; wait (of first attempts, since the
