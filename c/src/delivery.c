@@ -13,7 +13,6 @@
 #define MAX_DEAD 10000
 #define KEEP_STOPS_MS 3600000
 #define KEEP_DEAD_MS 2592000000
-#define CTL_LOOK 256
 
 static const char *const key_name[HQ_Q_KEY_COUNT] = {
     [HQ_Q_HANDOFF] = "handoff", [HQ_Q_SEEN] = "seen",       [HQ_Q_LEASES] = "leases",
@@ -324,52 +323,6 @@ void hq_put_register(hq_batch *b, hq_slice queue_key, int64_t wall_ms) {
   hq_batch_text_arg(b, HQ_QUEUES_KEY);
   hq_batch_int(b, wall_ms);
   hq_batch_slice(b, queue_key);
-}
-
-static bool begins_with(hq_slice s, const char *prefix) {
-  size_t n = strlen(prefix);
-  return s.n > n && memcmp(s.p, prefix, n) == 0;
-}
-
-bool hq_put_reply(hq_batch *b, hq_slice reply_to, hq_slice job_id, hq_slice payload) {
-  if (!begins_with(reply_to, HQ_REPLY_PREFIX)) return false;
-  bool shared = begins_with(reply_to, HQ_WAITER_PREFIX);
-  hq_buf entry = {0};
-  hq_batch_script(b, HQ_SCRIPT_REPLY, 1, 2);
-  hq_batch_slice(b, reply_to);
-  if (shared) {
-    hq_buf_add(&entry, job_id.p, job_id.n);
-    hq_buf_char(&entry, ' ');
-    if (entry.failed) b->failed = true;
-    hq_batch_arg(b, entry.p, entry.n);
-    hq_buf_free(&entry);
-  } else {
-    hq_batch_slice(b, payload);
-  }
-  hq_batch_int(b, shared);
-  return true;
-}
-
-void hq_put_ctl(hq_batch *b, const char *ctl_key, hq_slice id) {
-  hq_batch_script(b, HQ_SCRIPT_CTL, 1, 1);
-  hq_batch_text_arg(b, ctl_key);
-  hq_batch_slice(b, id);
-}
-
-void hq_put_ctl_look(hq_batch *b, const char *ctl_key) {
-  hq_batch_begin(b, 4, -1);
-  hq_batch_text_arg(b, "LRANGE");
-  hq_batch_text_arg(b, ctl_key);
-  hq_batch_int(b, 0);
-  hq_batch_int(b, CTL_LOOK - 1);
-}
-
-void hq_put_ctl_remove(hq_batch *b, const char *ctl_key, hq_slice id) {
-  hq_batch_begin(b, 4, -1);
-  hq_batch_text_arg(b, "LREM");
-  hq_batch_text_arg(b, ctl_key);
-  hq_batch_int(b, 0);
-  hq_batch_slice(b, id);
 }
 
 void hq_put_lpop(hq_batch *b, hq_slice key, int32_t n) {

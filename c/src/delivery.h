@@ -130,20 +130,22 @@ enum hq_verdict {
 typedef struct hq_claim {
   int64_t verdict;        /* > 0: the attempt; else hq_verdict */
   const hq_reply *fields; /* attempt: an array as HQ_CLAIM_FIELDS */
-  hq_slice reply_to;      /* TERMINAL, STOPPED: whom to answer, n 0 = nobody */
+  hq_slice reply_to;      /* attempt, TERMINAL, STOPPED: whom to answer, n 0 = nobody */
   hq_slice payload;       /* TERMINAL, STOPPED: the output or error to send */
   hq_slice reason;        /* TERMINAL: to be buried here with this reason, n 0 = no */
   int64_t due;            /* attempt: when a delayed one was to start, Unix ms; 0 unknown; -1 it is not delayed */
   int64_t seq;            /* SUPERSEDED */
   hq_slice queue, token;  /* ELSEWHERE */
 } hq_claim;
-/* CLAIM and FINISH are for n <= HQ_JOBS_MOST runs at once: n > 1 is answered by a list. */
+/* CLAIM and FINISH are for n <= HQ_JOBS_MOST runs at once: n > 1 is answered by a list. FINISH sends the reply too where
+ * reply_to is given, of all of them or none. */
 #define HQ_JOBS_MOST 32
 typedef struct hq_run {
   const char *job_key;
   hq_slice token;
   hq_slice queue, over; /* CLAIM */
   hq_slice output;      /* FINISH */
+  hq_slice id, reply_to;
 } hq_run;
 void hq_put_claim(hq_batch *b, const hq_run *run, uint32_t n);
 bool hq_get_claim(const hq_reply *r, hq_claim *out); /* false: no answer of CLAIM or KILL */
@@ -207,6 +209,9 @@ void hq_put_result(hq_batch *b, const char *job_key, bool failed, hq_slice value
 /* REPLY: LPUSH, LTRIM 0 15 (not for a waiter's shared list), PEXPIRE 1 h. Only for names hero:q:reply:*; false: refused. On
  * a shared list hero:q:reply:waiter.* the payload is "<id> <payload>"... the id alone decides, the waiter reads the hash. */
 bool hq_put_reply(hq_batch *b, hq_slice reply_to, hq_slice job_id, hq_slice payload);
+bool hq_is_reply_list(hq_slice key);
+bool hq_is_shared_list(hq_slice key);
+void hq_batch_entry(hq_batch *b, hq_slice job_id);                     /* an argument: what a shared list gets */
 void hq_put_ctl(hq_batch *b, const char *ctl_key, hq_slice id);        /* LPUSH, LTRIM 256, PEXPIRE 1 h */
 void hq_put_ctl_look(hq_batch *b, const char *ctl_key);                /* LRANGE 0 255 */
 void hq_put_ctl_remove(hq_batch *b, const char *ctl_key, hq_slice id); /* LREM */

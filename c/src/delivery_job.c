@@ -24,13 +24,9 @@ static int64_t verdict_of(const hq_reply *r) {
 
 /* ---- claim ---- */
 
-static void begin_runs(hq_batch *b, int script, const hq_run *run, uint32_t n, uint32_t nargs) {
-  hq_batch_script(b, script, n, n * nargs);
-  for (uint32_t i = 0; i < n; i++) hq_batch_text_arg(b, run[i].job_key);
-}
-
 void hq_put_claim(hq_batch *b, const hq_run *run, uint32_t n) {
-  begin_runs(b, HQ_SCRIPT_CLAIM, run, n, 3);
+  hq_batch_script(b, HQ_SCRIPT_CLAIM, n, 3 * n);
+  for (uint32_t i = 0; i < n; i++) hq_batch_text_arg(b, run[i].job_key);
   for (uint32_t i = 0; i < n; i++) {
     hq_batch_slice(b, run[i].token);
     hq_batch_slice(b, run[i].queue);
@@ -65,6 +61,7 @@ bool hq_get_claim(const hq_reply *r, hq_claim *out) {
   default:
     out->fields = hq_reply_at(r, 1);
     out->due = hq_reply_int(hq_reply_at(r, 2), -1);
+    out->reply_to = text_at(r, 3);
     return out->verdict > 0 && hq_reply_count(out->fields) == HQ_CLAIM_FIELD_COUNT;
   }
 }
@@ -72,10 +69,19 @@ bool hq_get_claim(const hq_reply *r, hq_claim *out) {
 /* ---- the ends of a run ---- */
 
 void hq_put_finish(hq_batch *b, const hq_run *run, uint32_t n) {
-  begin_runs(b, HQ_SCRIPT_FINISH, run, n, 2);
+  bool reply = run->reply_to.n;
+  hq_batch_script(b, reply ? HQ_SCRIPT_FINISH_REPLY : HQ_SCRIPT_FINISH, reply ? 2 * n : n, reply ? 3 * n : 2 * n);
+  for (uint32_t i = 0; i < n; i++) {
+    hq_batch_text_arg(b, run[i].job_key);
+    if (reply) hq_batch_slice(b, run[i].reply_to);
+  }
   for (uint32_t i = 0; i < n; i++) {
     hq_batch_slice(b, run[i].token);
     hq_batch_slice(b, run[i].output);
+    if (reply && hq_is_shared_list(run[i].reply_to))
+      hq_batch_entry(b, run[i].id);
+    else if (reply)
+      hq_batch_slice(b, HQ_SLICE_NONE);
   }
 }
 

@@ -66,6 +66,7 @@ struct hq_held {
   int64_t ready_at, soft_at, hard_at; /* monotonic; HQ_NEVER */
   int64_t due;                        /* of a first attempt: since when it waited, Unix ms; 0 unknown */
   int64_t max_retries;
+  hq_slice asks;                    /* owned; the reply list that the claim told of */
   hq_slice reply_to, reply_payload; /* owned; reply_payload NONE: the payload */
   hq_slice reason;                  /* owned; NONE: DONE instead of BURY */
   hq_slice over, look_queue;        /* owned */
@@ -148,6 +149,7 @@ typedef struct hq_item {
   int32_t asked;         /* TAKE, LPOP: how many; TAKE: */
   int32_t empty;
   uint32_t mark; /* WAIT: the command before it */
+  bool together; /* RUNS: keys of several slots */
 } hq_item;
 
 /* A question about one job, beside its stage. */

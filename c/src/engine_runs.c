@@ -20,16 +20,23 @@ static void see_script(heroq_actor *a, size_t n) {
     a->script_size -= (a->script_size - n) / FADES;
 }
 
+/* Whether the result answers who waits too. The reply follows elsewhere what makes it sure. */
+static bool answers(const heroq_actor *a, const hq_held *h) {
+  return h->stage == HQ_ST_FINISH && h->asks.p && !a->config.replicas && !a->config.reply_always && !alone(a);
+}
+
 bool hq_runs_put(heroq_actor *a, hq_list *todo) {
   int stage = todo->first->stage;
   if (a->config.canonical || (stage != HQ_ST_CLAIM && stage != HQ_ST_FINISH)) return false;
+  bool reply = answers(a, todo->first);
   uint32_t first = a->listed_count, n = 0, most = alone(a) ? 1 : HQ_JOBS_MOST;
   size_t bytes = 0;
   hq_run run[HQ_JOBS_MOST];
-  for (hq_held *h; n < most && (h = todo->first) && h->stage == stage; n++) {
+  for (hq_held *h; n < most && (h = todo->first) && h->stage == stage && answers(a, h) == reply; n++) {
     bytes += weight(a, h);
     if ((n && bytes > TOGETHER_BYTES) || !hq_engine_list(a, h)) break;
-    run[n] = (hq_run){h->job_key, h->token, h->source->keys.key[HQ_Q], h->over, h->payload};
+    run[n] = (hq_run){h->job_key, h->token, h->source->keys.key[HQ_Q], h->over, h->payload, h->id, HQ_SLICE_NONE};
+    if (reply) run[n].reply_to = h->asks;
     hq_list_pop(todo);
   }
   hq_item *item = n ? hq_engine_item(a, HQ_OP_RUNS, NULL, NULL) : NULL;
@@ -40,6 +47,7 @@ bool hq_runs_put(heroq_actor *a, hq_list *todo) {
   }
   item->first = first;
   item->count = n;
+  item->together = n > 1 || reply;
   if (stage == HQ_ST_CLAIM)
     hq_put_claim(&a->batch, run, n);
   else
@@ -55,7 +63,8 @@ void hq_runs_revert(heroq_actor *a, const hq_item *item) {
 }
 
 void hq_runs_answer(heroq_actor *a, const hq_item *item, const hq_reply *r) {
-  if (item->count > 1 && hq_reply_count(r) != item->count) { /* slots of a cluster, or what is wrong with one of them */
+  bool failed = item->count > 1 ? hq_reply_count(r) != item->count : hq_reply_is_error(r, NULL);
+  if (item->together && failed) { /* slots of a cluster, or what is wrong with one of them */
     a->alone_until = hq_mono_ms() + ALONE_MS;
     hq_runs_revert(a, item);
     return;

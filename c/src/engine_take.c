@@ -59,6 +59,7 @@ void hq_held_unref(hq_held *h) {
     heroq_job_free(h->job);
   }
   free((void *)h->payload.p);
+  free((void *)h->asks.p);
   free((void *)h->reply_to.p);
   free((void *)h->reply_payload.p);
   free((void *)h->reason.p);

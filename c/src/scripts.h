@@ -7,7 +7,7 @@
 #define HQ_SCRIPT_LIST(X) \
   X(TAKE, take) X(BEAT, beat) X(MINE, mine) X(DONE, done) X(RETRY, retry) X(BURY, bury) \
   X(PROMOTE, promote) X(REAP, reap) X(INTENT, intent) X(INTENTS, intents) X(PUSH, push) X(PUSH_AGAIN, push_again) X(SEEN, seen) \
-  X(REPLY, reply) X(CREATE, create) X(PLACE, place) X(CLAIM, claim) X(KILL, kill) X(FINISH, finish) X(FAIL, fail) \
+  X(REPLY, reply) X(CREATE, create) X(PLACE, place) X(CLAIM, claim) X(KILL, kill) X(FINISH, finish) X(FINISH_REPLY, finish_reply) X(FAIL, fail) \
   X(UNCLAIM, unclaim) X(CANCEL, cancel) X(DELETE, delete) X(REQUEUE, requeue) X(AWAIT, await) \
   X(SETTLE, settle) X(START, start) X(RESULT, result) X(STOP, stop) X(CTL, ctl) X(MARK, mark) X(NOTE, note) \
   X(TALLY, tally) X(ENDED, ended) X(INDEX, index) X(FILE, file)

@@ -20,17 +20,30 @@ import heroq
 import pytest
 from support.crew import Crew
 from support.faultproxy import FaultProxy
-from support.faults import OPTIONS, H, Q, Runner, enqueue, field, load_scripts, nothing_left, output, sanitizer, word_of
+from support.faults import (
+    OPTIONS,
+    H,
+    Q,
+    Runner,
+    enqueue,
+    field,
+    load_scripts,
+    nothing_left,
+    output,
+    sanitizer,
+    sends,
+    word_of,
+)
 from support.server import Server, wait_until
 
-LOST = ["BLMOVE", "take", "claim", "finish", "reply", "done"]
+LOST = ["BLMOVE", "take", "claim", "finish_reply", "finish", "reply", "done"]
 
 
 @pytest.mark.parametrize("harm", ["drop", "lose", "close", "stall", "cut", "corrupt", "drip", "delay"])
 @pytest.mark.parametrize("command", LOST)
 def test_5_one_command(server: Server, proxy: FaultProxy, command: str, harm: str) -> None:
     # but for the handoff nothing may need the reaper: with this lease it would come too late
-    runner = Runner(proxy.url, lease="600ms" if command == "BLMOVE" else "60s")
+    runner = Runner(proxy.url, lease="600ms" if command == "BLMOVE" else "60s", **sends(command))
     try:
         enqueue(server, "warm")
         wait_until(lambda: output(server, "warm") and nothing_left(server), what="the first job")
@@ -165,10 +178,10 @@ def test_6_orphaned_blmove(server: Server, proxy: FaultProxy) -> None:
         runner.close()
 
 
-@pytest.mark.parametrize("command", ["take", "finish"])
+@pytest.mark.parametrize("command", ["take", "finish", "finish_reply"])
 def test_zombie_script_changes_nothing(server: Server, proxy: FaultProxy, command: str) -> None:
     """TAKE, or FINISH, arrives when the actor has long done it again on a new connection."""
-    runner = Runner(proxy.url)
+    runner = Runner(proxy.url, **sends(command))
     try:
         proxy.arm(word_of(command), "zombie")
         enqueue(server, "a")
@@ -186,7 +199,7 @@ def test_zombie_script_changes_nothing(server: Server, proxy: FaultProxy, comman
 
 
 @pytest.mark.parametrize("harm", ["garbage", "swallow", "half"])
-@pytest.mark.parametrize("command", ["BLMOVE", "take", "claim", "finish", "beat", "reap"])
+@pytest.mark.parametrize("command", ["BLMOVE", "take", "claim", "finish_reply", "beat", "reap"])
 def test_48_the_consumer_goes_on(server: Server, proxy: FaultProxy, command: str, harm: str) -> None:
     """Nonsense or silence on the blocked or on the command connection: both are left, and work goes on."""
     runner = Runner(proxy.url, lambda job: job.finish(f"done {job.id}") if job.text == "run" else time.sleep(1.5))

@@ -29,7 +29,7 @@ from support.acting import (
     wait_until_idle,
 )
 from support.faultproxy import FaultProxy
-from support.faults import load_scripts, word_of
+from support.faults import load_scripts, sends, word_of
 from support.server import Server, wait_until
 
 PROGRAM = Path(__file__).with_name("actor.py")
@@ -209,7 +209,7 @@ def test_37c_requeue_before_the_old_reply(server: Server, sup: heroq.Supervisor,
             assert gate.wait(30)
         job.finish(f"done {job.attempt}")
 
-    with FaultProxy(server.port) as proxy, Runner(proxy.url, handler) as runner:
+    with FaultProxy(server.port) as proxy, Runner(proxy.url, handler, **sends("reply")) as runner:
         proxy.arm(word_of("reply"), "zombie")
         enqueue(server, "a", hq_reply_to="hero:q:reply:a")
         assert proxy.fired.wait(10)

@@ -111,8 +111,7 @@ ACTOR = [
     ("ok", "take", 1, b"finished", 0),
     ("ok", "take:2", 1, b"finished", 0),  # the one behind BLMOVE
     ("ok", "claim", 2, b"finished", 0),
-    ("ok", "finish", 1, b"finished", 0),
-    ("ok", "reply", 1, b"finished", 0),
+    ("ok", "finish_reply", 1, b"finished", 0),
     ("ok", "done", 1, b"finished", 0),
     ("fail once", "fail", 2, b"finished", 0),
     ("fail once", "retry", 2, b"finished", 0),
@@ -597,7 +596,7 @@ def test_2_durable_submit(server: Server, lives: list[Life], command: str) -> No
     assert field(server, "a", "hq_attempt") == b"1"
 
 
-@pytest.mark.parametrize("command", ["mark", "WAIT", "reply", "done"])
+@pytest.mark.parametrize("command", ["finish", "mark", "WAIT", "reply", "done"])
 def test_2_durable_actor(server: Server, new_server: Callable[..., Server], lives: list[Life], command: str) -> None:
     """Behind the wait for a replica too: the job has run once, and who awaits it is answered."""
     replica = follower(server, new_server)

@@ -122,7 +122,7 @@ def test_47_one_byte(server: Server, proxy: FaultProxy, actor: Actor, command: s
 
 
 @pytest.mark.parametrize("side", ["request", "answer"])
-@pytest.mark.parametrize("command", ["HELLO", "take", "claim", "finish"])
+@pytest.mark.parametrize("command", ["HELLO", "take", "claim", "finish_reply"])
 def test_47_drip(server: Server, proxy: FaultProxy, actor: Actor, command: str, side: str) -> None:
     if command == "HELLO":
         server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
@@ -137,7 +137,7 @@ def test_47_drip(server: Server, proxy: FaultProxy, actor: Actor, command: str, 
 @pytest.mark.parametrize("at", [0, 1, 5, 9, 40])
 def test_47_a_request_is_spoiled(server: Server, proxy: FaultProxy, actor: Actor, harm: str, at: int) -> None:
     """What the server makes of it is an error, or silence: either way the command is sent again."""
-    proxy.arm(word_of("finish"), harm, side="request", at=at)
+    proxy.arm(word_of("finish_reply"), harm, side="request", at=at)
     enqueue(server, "a", "ok")
     assert proxy.fired.wait(5)
     works(server, "b")

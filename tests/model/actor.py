@@ -301,9 +301,9 @@ class Actor(Client):
         if world.kinds.get(id) == "poison":
             world.count("poison")
             raise Crash
-        self.run(queue, id, token, generation=answer[1][0])
+        self.run(queue, id, token, generation=answer[1][0], asks=answer[3] if len(answer) > 3 else "")
 
-    def run(self, queue: str, id: str, token: str, generation: str) -> None:
+    def run(self, queue: str, id: str, token: str, generation: str, asks: str) -> None:
         world, x = self.world, 0.5 if self.world.drain else self.random.random()
         world.running[id] = token
         time.sleep(self.random.uniform(0, 0.25) if self.random.random() < 0.1 else 0.002)
@@ -329,12 +329,17 @@ class Actor(Client):
         elif x < 0.12 and self.recoveries[token] < 2:  # a drop is an accident too: suspects are spared
             self.release(queue, id, token, 2)
         else:
-            self.finish(queue, id, token, f"out:{token}:{generation}")
+            self.finish(queue, id, token, f"out:{token}:{generation}", asks)
 
-    def finish(self, queue: str, id: str, token: str, output: str) -> None:
+    def finish(self, queue: str, id: str, token: str, output: str, asks: str) -> None:
         if self.world.mode == "doneearly":
             self.done(queue, id, token)
-        answer = self.on_job("finish", id, token, output)
+        if asks and self.random.random() < 0.7:
+            said = self.sure(*self.world.on_job_and_reply("finish_reply", id, asks, token, output, ""))
+            answer = said if isinstance(said, list) else [said]
+            self.world.count("finish_reply")
+        else:
+            answer = self.on_job("finish", id, token, output)
         self.world.count(f"finish{answer[0]}")
         self.world.ended.append(id)
         if answer[0] < 0:

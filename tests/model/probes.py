@@ -149,6 +149,19 @@ def stale_finish(s: Stage) -> None:
     s.expect(not s.link("HGET", H, "output"), "output of a stale run")
 
 
+def stale_finish_with_reply(s: Stage) -> None:
+    """The newer run has not ended: who waits gets nothing from the older one."""
+    a, b = s.new(Q1)
+    s.link("HSET", H, "hq_reply_to", reply_of(P))
+    token = s.taken(a, Q1)
+    s.link("DEL", key(Q1, "leases"), key(Q1, "holders"))
+    s.link("LPUSH", Q1, P)
+    s.taken(b, Q1)
+    s.link(*s.world.on_job_and_reply("finish_reply", P, reply_of(P), token, "stale", ""))
+    s.expect(not s.link("HGET", H, "output"), "output of a stale run")
+    s.expect(not s.link("LLEN", reply_of(P)), "reply of a stale run")
+
+
 def release_after_stop(s: Stage) -> None:
     a, _ = s.new(Q1)
     token = s.taken(a, Q1)
@@ -345,6 +358,7 @@ ALL = (
     undone_take_after_claim,
     requeue_while_held,
     stale_finish,
+    stale_finish_with_reply,
     release_after_stop,
     old_reply,
     stale_holder_elsewhere,

@@ -25,6 +25,8 @@ PROBED = [
     "expiredruns",
     "drophold",
     "nofence",
+    "nofencereply",
+    "replyunwritten",
     "nograce",
     "killnotholder",
     "oldreply",

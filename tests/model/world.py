@@ -33,6 +33,12 @@ PATCHES: dict[str, tuple[str, ...]] = {
     "nosuspectalone": ("take", "rs[i] and num(rs[i]) >= 2", "false"),
     "pauseignored": ("take", "if m[2] then", "if false then"),
     "nofence": ("finish", "if held ~= ARGV[1] then return -3 end", ""),
+    "nofencereply": ("finish_reply", "if held ~= ARGV[1] then return -3 end", ""),
+    "replyunwritten": (
+        "finish_reply",
+        "if held ~= ARGV[1] then return -3 end",
+        "if held ~= ARGV[1] then answer(KEYS[2], ARGV[2]) return -3 end",
+    ),
     "nohandoff": ("reap", "now - tonumber(s) >= grace", "false"),
     "requeuenorepeat": ("requeue", "if not term and (st ~= 'dispatched' or held) then", "if not term then"),
     "unclaimstop": ("unclaim", "if not term and st ~= 'stopping' then", "if not term then"),
@@ -188,6 +194,9 @@ class World:
 
     def on_job(self, script: str, id: str, *args: Any) -> tuple[Any, ...]:
         return ("EVALSHA", self._sha[script], 1, hash_of(id), *args)
+
+    def on_job_and_reply(self, script: str, id: str, list_key: str, *args: Any) -> tuple[Any, ...]:
+        return ("EVALSHA", self._sha[script], 2, hash_of(id), list_key, *args)
 
     def on_reply(self, list_key: str, payload: str) -> tuple[Any, ...]:
         return ("EVALSHA", self._sha["reply"], 1, list_key, payload, 0)

@@ -28,6 +28,9 @@ STOPPING = "if st == 'stopping' then return {-4, give_up('cancelled'), 'cancelle
 # rule: script, what its text says, what it says then
 RULES = {
     "the token check of FINISH": ("finish", "if held ~= ARGV[1] then return -3 end", ""),
+    "the token check of FINISH_REPLY": ("finish_reply", "if held ~= ARGV[1] then return -3 end", ""),
+    "FINISH_REPLY answers only who asks": ("finish_reply", "if reply_to == KEYS[2] and", "if"),
+    "FINISH_REPLY leaves another list to REPLY": ("finish_reply", "if reply_to then return {n, reply_to} end\n", ""),
     "the token check of FAIL": ("fail", "if held ~= tok then return {-3} end", ""),
     "copies are postponed": ("take", "zd[#zd + 1] = now + tonumber(ARGV[5])\nzd[#zd + 1] = id\n", ""),
     "the handoff is reaped": ("reap", "now - tonumber(s) >= grace", "false"),
@@ -64,9 +67,9 @@ RULES = {
     ),
     "START: what expired does not run": ("start", "expired and 'expired'", "false"),
     "CLAIM: the old output goes": ("claim", "call('HDEL', KEYS[1], 'output', 'error')", "call('HDEL', KEYS[1], 'hq_')"),
-    "each of several claims has its own arguments": ("claim", "ARGV[(i - 1) * per + j]", "ARGV[j]"),
-    "each of several results has its own arguments": ("finish", "ARGV[(i - 1) * per + j]", "ARGV[j]"),
-    "each of several claims has its own key": ("claim", "job[1] = KEYS[i]", "job[1] = KEYS[1]"),
+    "each of several claims has its own arguments": ("claim", "ARGV[i * args + j]", "ARGV[j]"),
+    "each of several results has its own arguments": ("finish", "ARGV[i * args + j]", "ARGV[j]"),
+    "each of several claims has its own key": ("claim", "KEYS[i * keys + j]", "KEYS[j]"),
     "an acknowledged stop is not undone": ("unclaim", "if not term and st ~= 'stopping' then", "if not term then"),
     "DONE removes what a late BURY left": ("done", "call('ZREM', dead, unpack(mine))", "call('PERSIST', dead)"),
     "PLACE: what has begun keeps its queue": (

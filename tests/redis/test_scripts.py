@@ -158,6 +158,8 @@ def done(job_state: dict[str, Any], *gone: str, **fields: Any) -> dict[str, Any]
 META = {"seq": SEQ}
 FIELDS = ["s", None, None, None, None, None, None]
 RAN = running()
+LIST = "hero:q:reply:j"
+WAITED = running(hq_reply_to=LIST)
 TAKE_ARGS = ["me", LEASE, 10, "", RECHECK, 1]
 BEHIND_ARGS = ["me", LEASE, 0, "", RECHECK, 0, 1]  # of a TAKE behind a BLMOVE
 REAP_ARGS = ["me", 50, 3, 100, 10_000, LEASE, 5_000, 3_600_000, MONTH]
@@ -734,6 +736,15 @@ CASES = [
         oom="refused",
     ),
     Case("claim", "missing", {}, [tok(1), Q, ""], [-1]),
+    Case(
+        "claim",
+        "somebody waits",
+        job(hq_reply_to=LIST),
+        [tok(1), Q, ""],
+        [1, FIELDS, None, LIST],
+        running(hq_reply_to=LIST),
+        oom="refused",
+    ),
     Case("claim", "terminal and nobody waits", job(status="Finished", output="o"), [tok(1), Q, ""], [-2, "", "o", ""]),
     Case(
         "claim",
@@ -887,6 +898,58 @@ CASES = [
     Case("finish", "missing", {}, [tok(1), "out"], -1),
     Case("finish", "ended by another", running(status="error", hq_token=tok(2)), [tok(1), "out"], -2),
     Case("finish", "replaced", running(hq_token=tok(2)), [tok(1), "out"], -3),
+    # ---- finish_reply ----
+    Case(
+        "finish_reply",
+        "answered",
+        WAITED,
+        [tok(1), "out", ""],
+        1,
+        {**done(WAITED, status="finished", output="out"), "reply": ["out"]},
+        2,
+        {"reply": ["out", "out"]},
+        "passes",
+    ),
+    Case(
+        "finish_reply",
+        "a shared list",
+        WAITED,
+        [tok(1), "out", "j "],
+        1,
+        {**done(WAITED, status="finished", output="out"), "reply": ["j "]},
+        2,
+        {"reply": ["j ", "j "]},
+        "passes",
+    ),
+    Case(
+        "finish_reply",
+        "another list",
+        running(hq_reply_to="r"),
+        [tok(1), "out", ""],
+        [1, "r"],
+        running(status="finished", output="out", hq_reply_to="r"),
+        [2, "r"],
+        oom="passes",
+    ),
+    Case(
+        "finish_reply",
+        "nobody any more",
+        RAN,
+        [tok(1), "out", ""],
+        1,
+        running(status="finished", output="out"),
+        2,
+        oom="passes",
+    ),
+    Case("finish_reply", "missing", {}, [tok(1), "out", ""], -1),
+    Case(
+        "finish_reply",
+        "ended by another",
+        running(status="error", hq_token=tok(2), hq_reply_to=LIST),
+        [tok(1), "out", ""],
+        -2,
+    ),
+    Case("finish_reply", "replaced", running(hq_token=tok(2), hq_reply_to=LIST), [tok(1), "out", ""], -3),
     # ---- fail ----
     Case(
         "fail",
@@ -1175,12 +1238,13 @@ def test_maxmemory(wire: Wire, case: Case) -> None:
 def of_several(wire: Wire, script: str) -> Any:
     """A call for the jobs of all cases of the script, one of them a list, answered as a list."""
     cases = [case for case in CASES if case.script == script]
-    names = [f"hero:job:{i}" for i in range(len(cases))]
+    names = ["hero:job:list", *(f"hero:job:{i}" for i in range(len(cases)))]
+    keys = [key for name in names for key in ([name, LIST] if "reply" in lua.keys(script) else [name])]
     args = ["other"] * len(cases[0].args) + [value for case in cases for value in case.args]
-    return wire.call("EVAL", lua.load(script), len(names) + 1, "hero:job:list", *names, *args)
+    return wire.call("EVAL", lua.load(script), len(keys), *keys, *args)
 
 
-@pytest.mark.parametrize("script", ["claim", "finish"])
+@pytest.mark.parametrize("script", ["claim", "finish", "finish_reply"])
 def test_several_jobs_are_answered_like_each_alone(wire: Wire, script: str) -> None:
     cases = [case for case in CASES if case.script == script]
     assert len(cases) > 5
@@ -1196,6 +1260,10 @@ def test_several_jobs_are_answered_like_each_alone(wire: Wire, script: str) -> N
             assert answer == raw(case.answer if case.again is ... or not again else case.again), case
             then = {**case.before, **case.after, **(case.after_again if again else {})}.get("job") or {}
             assert wire.value(f"hero:job:{i}") == ({raw(k): raw(str(v)) for k, v in then.items()} or None), case
+        sent = [
+            entry for case in cases for entry in {**case.after, **(case.after_again if again else {})}.get("reply", [])
+        ]
+        assert sorted(wire.value(LIST) or []) == sorted(raw(sent))
 
 
 def test_several_claims_at_maxmemory(wire: Wire) -> None:
@@ -1254,6 +1322,10 @@ def test_wrong_type(wire: Wire, script: str, name: str) -> None:
     else:
         wire.call("SET", wire.key(name), "x")
     exact = wire.exact()
+    if (script, name) == ("finish_reply", "reply"):
+        assert wire.run(script, *args) == raw([1, LIST])  # written; the reply is left to REPLY, which says so
+        assert wire.call("HGET", wire.key("job"), "status") == b"finished"
+        return
     with pytest.raises(ServerError, match=r"^WRONGTYPE "):
         wire.run(script, *args)
     assert wire.exact() == exact
@@ -1505,6 +1577,7 @@ def test_recoveries_are_bounded(wire: Wire) -> None:
 
 ENDS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     "finish": (running(), [tok(1), "o"]),
+    "finish_reply": (WAITED, [tok(1), "o", ""]),
     "fail": (running(), [tok(1), "e", 0, 0]),
     "unclaim": (running(status="stopping"), [tok(1), 0]),
     "cancel": (job(), []),

@@ -19,7 +19,10 @@ if term then
   local reply_to, dead = unpack(call('HMGET', KEYS[1], 'hq_reply_to', 'hq_dead'))
   return {-2, reply_to or '', st == 'finished' and output or err or '', queue == q and dead or ''}
 end
-if held == tok and not ARGV[4] then return {num(attempt), v, due or nil} end
+if held == tok and not ARGV[4] then
+  if asks then return {num(attempt), v, due, asks} end
+  return {num(attempt), v, due or nil}
+end
 if failed == tok or held and queue == q and seqof(held) > seqof(tok) then return {-3, held and seqof(held) or 0} end
 if held and queue ~= q and st == 'started' and held ~= ARGV[3] then return {-5, queue or '', held} end
 if st == 'stopping' then return {-4, give_up('cancelled'), 'cancelled'} end
