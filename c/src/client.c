@@ -19,6 +19,7 @@ static void destroy(heroq_client *c) {
   for (int32_t i = 0; i < c->idle_count; i++) hq_conn_close(c->idle[i]);
   if (c->engine.engine && !forked) c->engine.gone(c->engine.engine);
   for (int i = 0; i < HQ_KNOWN_QUEUES; i++) free(c->known[i]);
+  hq_search_free(&c->search);
   if (!forked) { /* in a child a lock may be held for ever by a thread that is not there */
     pthread_mutex_destroy(&c->lock);
     pthread_mutex_destroy(&c->engine.lock);

@@ -5,8 +5,22 @@
 
 #include "client_private.h"
 #include "events.h"
+#include "names.h"
 
 #define HQ_KNOWN_QUEUES 64
+
+typedef struct hq_cursor {
+  char text[24]; /* of SCAN; "" and "0": none is under way */
+} hq_cursor;
+/* The search for queues that only foreign programs use, which takes several calls where there are many keys (find.c). */
+typedef struct hq_search {
+  hq_cursor cursor;
+  hq_names found, last; /* by this one so far, by the one before */
+  int64_t through;      /* when that was through, monotonic ms */
+  uint32_t calls;       /* that this one, or the one before, has taken */
+  bool cut, whole;      /* this one found too many; the last one that was through saw all */
+} hq_search;
+void hq_search_free(hq_search *s);
 
 struct heroq_client {
   hq_closing closing;
@@ -25,6 +39,7 @@ struct heroq_client {
   hq_child *children;
   char *known[HQ_KNOWN_QUEUES]; /* queues this process has registered, oldest overwritten */
   uint32_t known_next;
+  hq_search search;
   atomic_bool policy_asked;
   hq_engine_slot engine;
 };

@@ -1,146 +1,14 @@
-/* Looking at queues: finding their keys, counting what is in them. Reads only. */
+/* Looking at queues: counting what is in them. Reads only. */
 #include "inspect.h"
 
 #include "clock.h"
 #include "delivery.h"
 #include "keys_private.h"
-#include "wait.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCAN_LOOK = 1000, SCAN_ROUNDS = 100, MOST_QUEUES = 10000, CHUNK = 256 };
-
-/* ---- names ---- */
-
-bool hq_names_add(hq_names *names, hq_slice name) {
-  if (names->n == names->cap) {
-    uint32_t cap = names->cap ? names->cap * 2 : 16;
-    char **more = realloc(names->name, cap * sizeof *more);
-    if (!more) return false;
-    names->name = more;
-    names->cap = cap;
-  }
-  char *copy = malloc(name.n + 1);
-  if (!copy) return false;
-  memcpy(copy, name.p, name.n);
-  copy[name.n] = 0;
-  names->name[names->n++] = copy;
-  return true;
-}
-
-void hq_names_free(hq_names *names) {
-  for (uint32_t i = 0; i < names->n; i++) free(names->name[i]);
-  free(names->name);
-  *names = (hq_names){0};
-}
-
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-static void sort_unique(hq_names *names) {
-  uint32_t kept = 0;
-  if (!names->n) return;
-  qsort(names->name, names->n, sizeof *names->name, by_name);
-  for (uint32_t i = 1; i < names->n; i++)
-    if (strcmp(names->name[i], names->name[kept]))
-      names->name[++kept] = names->name[i];
-    else
-      free(names->name[i]);
-  names->n = kept + 1;
-}
-
-/* ---- errands ---- */
-
-hq_errand hq_errand_of(heroq_client *c, heroq_call *call) {
-  return (hq_errand){c, call, hq_wait_deadline(HEROQ_FOREVER, call)};
-}
-
-heroq_status hq_errand_run(const hq_errand *e, hq_batch *b, heroq_error *err) {
-  return hq_client_exchange(e->client, b, e->deadline, e->call, err);
-}
-
-heroq_status hq_errand_all(const hq_errand *e, hq_batch *b, const char *what, heroq_error *err) {
-  heroq_status status = hq_errand_run(e, b, err);
-  for (uint32_t i = 0; i < b->count && !status; i++) status = hq_reply_to_error(hq_batch_reply(b, i), what, err);
-  return status;
-}
-
-/* ---- finding ---- */
-
-heroq_status hq_find_keys(const hq_errand *e, const char *pattern, const char *type, uint32_t rounds, uint32_t most,
-                          hq_names *out, bool *whole, heroq_error *err) {
-  char cursor[24] = "0";
-  heroq_status status = HEROQ_OK;
-  hq_batch b;
-  *whole = false;
-  hq_batch_init(&b);
-  for (uint32_t i = 0; i < rounds && !status && !*whole && out->n < most; i++) {
-    hq_batch_reset(&b);
-    hq_batch_begin(&b, 8, -1);
-    hq_batch_text_arg(&b, "SCAN");
-    hq_batch_text_arg(&b, cursor);
-    hq_batch_text_arg(&b, "MATCH");
-    hq_batch_text_arg(&b, pattern);
-    hq_batch_text_arg(&b, "COUNT");
-    hq_batch_int(&b, SCAN_LOOK);
-    hq_batch_text_arg(&b, "TYPE");
-    hq_batch_text_arg(&b, type);
-    status = hq_errand_all(e, &b, "SCAN", err);
-    if (status) break;
-    const hq_reply *r = hq_batch_reply(&b, 0), *keys = hq_reply_at(r, 1);
-    hq_slice next = hq_reply_str(hq_reply_at(r, 0));
-    if (!next.n || next.n >= sizeof cursor) {
-      status = hq_fail(err, HEROQ_E_PROTOCOL, "SCAN answered without a cursor");
-      break;
-    }
-    memcpy(cursor, next.p, next.n);
-    cursor[next.n] = 0;
-    *whole = strcmp(cursor, "0") == 0;
-    for (uint32_t k = 0; k < hq_reply_count(keys); k++) {
-      if (out->n == most) {
-        *whole = false;
-        break;
-      }
-      if (!hq_names_add(out, hq_reply_str(hq_reply_at(keys, k)))) status = hq_fail_nomem(err);
-    }
-  }
-  sort_unique(out);
-  hq_batch_free(&b);
-  return status;
-}
-
-static bool is_queue(hq_slice key) {
-  hq_slice type, group, instance;
-  return hq_key_queue_parts(key, &type, &group, &instance);
-}
-
-heroq_status hq_find_queues(const hq_errand *e, hq_names *out, bool *whole, heroq_error *err) {
-  hq_names found = {0};
-  hq_batch b;
-  hq_batch_init(&b);
-  hq_batch_begin(&b, 4, -1);
-  hq_batch_text_arg(&b, "ZRANGE");
-  hq_batch_text_arg(&b, HQ_QUEUES_KEY);
-  hq_batch_int(&b, 0);
-  hq_batch_int(&b, MOST_QUEUES - 1);
-  heroq_status status = hq_errand_all(e, &b, HQ_QUEUES_KEY, err);
-  const hq_reply *known = hq_batch_reply(&b, 0);
-  for (uint32_t i = 0; i < hq_reply_count(known) && !status; i++) {
-    hq_slice key = hq_reply_str(hq_reply_at(known, i));
-    if (is_queue(key) && !hq_names_add(out, key)) status = hq_fail_nomem(err);
-  }
-  if (!status) status = hq_find_keys(e, HQ_WORK_PREFIX "*", "list", SCAN_ROUNDS, MOST_QUEUES, &found, whole, err);
-  for (uint32_t i = 0; i < found.n && !status; i++) {
-    hq_slice key = hq_slice_of(found.name[i]);
-    if (is_queue(key) && !hq_names_add(out, key)) status = hq_fail_nomem(err);
-  }
-  sort_unique(out);
-  hq_names_free(&found);
-  hq_batch_free(&b);
-  return status;
-}
-
-/* ---- counting ---- */
+enum { CHUNK = 256 };
 
 enum numbers_command {
   N_LEN,

@@ -11,7 +11,8 @@ HEROQ_BEGIN_DECLS
  *  oldest (when the job that waits longest was made), waiting_since (since when it waits, 0 if it was run before), next_due,
  *  oldest_lease, last_reap, now (Unix ms); of the last five minutes finished_per_minute, failed_per_minute, wait_p95, run_p95
  *  (ms); minutes: finished, failed, retried, lost, lists of the last 15, the oldest first; wrong_type (1: its key is no list).
- *  Known ones come from heroq's own list, foreign ones from a bounded SCAN: `complete` is 1 if it looked at all keys.
+ *  Known ones come from heroq's own list, foreign ones from a SCAN, bounded in time, that goes on with the next call by the same
+ *  client: `complete` is 1 when it has looked at all keys once.
  *  `total`: how many there are. `options`: count. */
 HEROQ_API heroq_status heroq_queue_list(heroq_client *client, const heroq_options *options, heroq_record **out,
                                         heroq_call *call, heroq_error *err);
