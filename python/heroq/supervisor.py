@@ -194,8 +194,8 @@ class Supervisor(Closing):
         """Rows of id, status, script_type, created, size, caller, tags. A job may come twice, as a scan has it.
 
         `text` is a part of the id; `older` and `newer` are times since the job was made; `count` is a page. `source`:
-        "auto" asks the index (option `index` of who submits) where there is one and tag, caller or id_prefix are given,
-        "index" asks it in any case, the newest first, "scan" looks at all keys.
+        "auto" asks the index (option `index` of who submits) where there is one, the newest first, and then looks at all
+        keys for what it lacks; "index" asks it alone, which is fast but may miss jobs; "scan" looks at all keys.
         """
         filters: dict[str, options.Value | None] = {
             "status": status,

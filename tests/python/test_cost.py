@@ -57,7 +57,8 @@ def test_several_looks_see_all_keys(full: Server, watch: Watch, sup: heroq.Super
         for at in range(0, 400_000, 100_000):
             link.call("EVAL", f"for i = {at}, {at + 99_999} do redis.call('SET', 'other:' .. i, '') end", 0)
     board = Board(sup.client)
-    seen, looks = set(), 0
+    looks = 0
+    seen: set[str] = set()
     while not (view := board.read()).whole:
         looks += 1
         assert seen <= {row.queue for row in view.queues}  # what was found stays

@@ -156,17 +156,72 @@ def test_every_way_to_submit_is_noted(server: Server, indexing: heroq.Supervisor
         assert 6 * 86_400_000 < server.command("PTTL", f"{{heroq}}:index:{name}") <= 7 * 86_400_000
 
 
-def test_the_index_is_asked_where_it_helps(indexing: heroq.Supervisor, sup: heroq.Supervisor) -> None:
-    """And what it lacks, only a scan has."""
-    foreign = sup.create_job("x", "osis", id="foreign", tags=["t"])
-    assert sup.page_of_jobs(tag="t")["source"] == "scan"
-    noted = indexing.create_job("x", "osis", tags=["t"])
-    page = sup.page_of_jobs(tag="t")
-    assert (page["source"], page["whole"], page["cursor"], len(page["rows"])) == ("index", 0, "0", 1)
-    page = sup.page_of_jobs(tag="t", source="scan")
-    assert (page["source"], page["whole"], len(page["rows"])) == ("scan", 1, 2)
-    assert sup.page_of_jobs(type="osis")["source"] == "scan" and ids(sup, source="index") == {noted.id}
-    assert ids(sup, id_prefix="for") == set() and ids(sup, id_prefix="for", source="scan") == {foreign.id}
+def pages(sup: heroq.Supervisor, **filters: Any) -> list[dict[str, Any]]:
+    found = [sup.page_of_jobs(**filters)]
+    while found[-1]["cursor"] != "0":
+        found.append(sup.page_of_jobs(found[-1]["cursor"], **filters))
+    return found
+
+
+def test_first_the_index_then_what_it_lacks(indexing: heroq.Supervisor, sup: heroq.Supervisor) -> None:
+    """Nothing is missing at the end, and each job comes once."""
+    foreign = sup.create_job("x", "osis", id="foreign", tags=["t"], fields={"callerId": "me"})
+    (page,) = pages(sup, tag="t")
+    assert (page["source"], page["whole"], len(page["rows"])) == ("scan", 1, 1)
+    noted = [indexing.create_job("x", "osis", id=f"f{i}", tags=["t"], fields={"callerId": "me"}).id for i in range(30)]
+    for filters in ({"tag": "t"}, {"caller": "me"}, {"id_prefix": "f"}, {"type": "osis"}, {"text": "f"}, {}):
+        found = pages(sup, count=10, **filters)
+        sources = [page["source"] for page in found]
+        assert sources == sorted(sources) and set(sources) == {"index", "scan"}, filters
+        assert [page["whole"] for page in found] == [*[0] * (len(found) - 1), 1], filters
+        listed = [(row["id"], page["source"]) for page in found for row in page["rows"]]
+        assert sorted(listed) == sorted([*((job_id, "index") for job_id in noted), (foreign.id, "scan")]), filters
+        (page,) = pages(sup, source="scan", **filters)
+        assert (page["source"], page["whole"], len(page["rows"])) == ("scan", 1, 31)
+        found = pages(sup, source="index", **filters)
+        assert {page["source"] for page in found} == {"index"} and not any(page["whole"] for page in found)
+        assert len([row for page in found for row in page["rows"]]) == 30
+    assert ids(sup, tag="u") == set() and ids(sup, status="dispatched") == {foreign.id, *noted}
+
+
+def test_auto_with_ages(server: Server, indexing: heroq.Supervisor) -> None:
+    """Also of jobs that were made long before they were submitted, as the index has it, and the reverse."""
+    hour = 3_600_000
+    now = int(time.time() * 1000)
+    for name, made, noted in (("a", 3, 3), ("b", 5, 0), ("c", 0, 5), ("d", 0, 0), ("e", 5, 5)):
+        text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((now - made * hour) / 1000))
+        server.command("HSET", f"hero:job:{name}", "script", "x", "createdAt", text)
+        server.command("ZADD", "{heroq}:index:made", now - noted * hour, name)
+    for filters, right in (
+        ({"older": "2h"}, "abe"),
+        ({"newer": "2h"}, "cd"),
+        ({"older": "2h", "newer": "4h"}, "a"),
+        ({"older": "4h"}, "be"),
+        ({}, "abcde"),
+    ):
+        for count in (1, 100):
+            assert sorted(row["id"] for row in indexing.list_jobs(count=count, **filters)) == list(right), filters
+
+
+def test_an_index_that_cannot_be_read(server: Server, indexing: heroq.Supervisor) -> None:
+    """Auto does without it; who asks for it is told."""
+    made = indexing.create_job("x", "osis", tags=["t"])
+    server.command("DEL", "{heroq}:index:made", "{heroq}:index:tag:t")
+    server.command("SET", "{heroq}:index:made", "x")
+    server.command("SET", "{heroq}:index:tag:t", "x")
+    for filters in ({}, {"tag": "t"}):
+        assert ids(indexing, **filters) == {made.id}
+        with pytest.raises(heroq.ServerError, match="WRONGTYPE"):
+            ids(indexing, source="index", **filters)
+
+
+def test_a_page_is_as_long_as_was_asked(sup: heroq.Supervisor) -> None:
+    """About, as a scan has it; the ends of many filters are reached in few pages."""
+    made = sup.submit_many(["x"] * 3000, "osis")
+    first = sup.page_of_jobs(count=50)
+    assert 50 <= len(first["rows"]) < 100
+    found = pages(sup, count=50, text=made[7][-9:])
+    assert len(found) < 30 and sum(len(page["rows"]) for page in found) == 1
 
 
 def test_pages_of_the_index(indexing: heroq.Supervisor) -> None:
@@ -198,7 +253,8 @@ def test_the_index_is_bounded(server: Server) -> None:
     with heroq.Supervisor(server.url, index=True, index_size=150, index_keep="1h") as sup:
         for _ in range(4):
             last = sup.submit_many(["x"] * 200, "osis", tags=["t"])
-        assert ids(sup, source="index") <= set(last) and len(ids(sup, tag="t")) == 150
+        assert ids(sup, source="index") <= set(last) and len(ids(sup, source="index", tag="t")) == 150
+        assert len(ids(sup, tag="t")) == 800
         for name in ("made", "ids", "tag:t"):
             assert server.command("ZCARD", f"{{heroq}}:index:{name}") == 150
             assert server.command("PTTL", f"{{heroq}}:index:{name}") <= 3_600_000

@@ -67,11 +67,12 @@ HEROQ_API heroq_status heroq_supervisor_read_stream(heroq_supervisor *self, cons
                                                     int64_t timeout_ms, const heroq_options *options,
                                                     heroq_record **out, heroq_call *call, heroq_error *err);
 /** A page of jobs: rows of id, status, script_type, created, size, caller, tags (a list); `cursor` NULL or "" begins, "0" in
- *  the answer ends. A bounded part of the keys is looked at for each page, so that one may be short, or empty, before the
- *  end. A job may come twice, as SCAN does. `options`: count, status, type, caller, tag, text (in the id), id_prefix, older,
- *  newer (since it was made), source: auto (the index that clients with index=yes keep, if there is one and tag, caller or
- *  id_prefix are asked for), index (the newest first), scan. The answer's `source` tells which it was; `whole` is 1 at the
- *  end of a scan: no job that fits can be missing. */
+ *  the answer ends. A page takes about 100 ms at most, so that one may be short, or empty, before the end. A job may come
+ *  twice, as SCAN does. `options`: count, status, type, caller, tag, text (in the id), id_prefix, older, newer (since it was
+ *  made), source: index (only what clients with index=yes have noted, the newest first, with an id_prefix by name), scan
+ *  (all keys, in no order), auto (first the index, if there is one, then the keys for what it lacks: nothing is missing at
+ *  its end). The answer's `source`, index or scan, tells where its rows are from; `whole` is 1 at the end of scan and auto: no
+ *  job that fits and was there from beginning to end is missing. */
 HEROQ_API heroq_status heroq_supervisor_list_jobs(heroq_supervisor *self, const char *cursor,
                                                   const heroq_options *options, heroq_record **out, heroq_call *call,
                                                   heroq_error *err);

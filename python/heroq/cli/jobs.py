@@ -111,7 +111,7 @@ def ls(
     older: Annotated[str | None, typer.Option("--older", help="Only jobs made so long ago or before, as 1h.")] = None,
     newer: Annotated[str | None, typer.Option("--newer", help="Only jobs made since then, as 10m.")] = None,
     source: Annotated[
-        str | None, typer.Option("--source", help="index, scan (all keys), or auto: the index if it can help.")
+        str | None, typer.Option("--source", help="index, scan (all keys), or auto: first the index, then the keys.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="At most so many; 0 = all.")] = 100,
     url: Url = None,
