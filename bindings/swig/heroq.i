@@ -261,6 +261,11 @@ HEROQ_OUT(heroq_record, heroq_supervisor_stop_job,
 void heroq_supervisor_delete_job(heroq_supervisor *self, const char *job_id, heroq_call *call, heroq_error *err);
 void heroq_supervisor_requeue_job(heroq_supervisor *self, const char *job_id, const heroq_options *options,
                                   heroq_call *call, heroq_error *err);
+void heroq_supervisor_retry_job(heroq_supervisor *self, const char *job_id, heroq_call *call, heroq_error *err);
+HEROQ_OUT(heroq_record, heroq_supervisor_clear,
+          (heroq_supervisor *self, const char *queue, const char *cursor, const heroq_options *options,
+           heroq_call *call, heroq_error *err),
+          (self, queue, cursor, options, &out, call, err))
 
 /* ---- waiter.h ---- */
 HEROQ_OUT(heroq_waiter, heroq_waiter_open, (heroq_client *client, const heroq_options *options, heroq_error *err),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], object]
 #: jobs that go to the server in one call of submit_many
 _BATCH = 2000
+#: jobs that end in one call of clear
+_CLEARED = 1000
 #: seconds after which a wait for chunks looks for signals again
 STREAM_SLICE = 5.0
 
@@ -194,8 +196,8 @@ class Supervisor(Closing):
         """Rows of id, status, script_type, created, size, caller, tags. A job may come twice, as a scan has it.
 
         `text` is a part of the id; `older` and `newer` are times since the job was made; `count` is a page. `source`:
-        "auto" asks the index (option `index` of who submits) where there is one, the newest first, and then looks at all
-        keys for what it lacks; "index" asks it alone, which is fast but may miss jobs; "scan" looks at all keys.
+        "auto" asks the index (option `index` of who submits) where there is one, the newest first, and then looks at
+        all keys for what it lacks; "index" asks it alone, which is fast but may miss jobs; "scan" looks at all keys.
         """
         filters: dict[str, options.Value | None] = {
             "status": status,
@@ -233,6 +235,25 @@ class Supervisor(Closing):
     def requeue_job(self, job: Job | str, **opts: options.Value | None) -> None:
         """Runs a job that has ended again, in the queue it had, else in that of the options type, group, instance."""
         _heroq.heroq_supervisor_requeue_job(self._handle, id_of(job), options.handle(opts))
+
+    def retry_job(self, job: Job | str) -> None:
+        """Runs a job now that is delayed, or waits for its next try. StateError: it runs, waits already, has ended."""
+        _heroq.heroq_supervisor_retry_job(self._handle, id_of(job))
+
+    def clear(self, queue: str, *, progress: Callable[[int], object] | None = None) -> int:
+        """Ends every job that waits in a queue, or is delayed there, with the error "cancelled"; answers how many.
+
+        `queue` is its key, exactly, such as "hero:q:work:type:osis"; NotFoundError if nobody knows it. What runs goes
+        on, and what comes in meanwhile may stay. `progress(done)` is called as they end.
+        """
+        cursor, done = "", 0
+        handle = options.handle({"count": _CLEARED})
+        while cursor != "0":
+            page = _heroq.heroq_supervisor_clear(self._handle, queue, cursor, handle)
+            cursor, done = page["cursor"], done + page["cancelled"]
+            if progress is not None:
+                progress(done)
+        return done
 
 
 def _end(timeout: float | None) -> float | None:

@@ -87,6 +87,17 @@ HEROQ_API heroq_status heroq_supervisor_delete_job(heroq_supervisor *self, const
  *  if it runs. One that is queued is queued once more, and still runs once. */
 HEROQ_API heroq_status heroq_supervisor_requeue_job(heroq_supervisor *self, const char *job_id,
                                                     const heroq_options *options, heroq_call *call, heroq_error *err);
+/** Runs a job now that is delayed, or waits for its next try: it goes to the end of its queue. HEROQ_E_BUSY if it runs,
+ *  HEROQ_E_STATE if it is not delayed, or has ended. */
+HEROQ_API heroq_status heroq_supervisor_retry_job(heroq_supervisor *self, const char *job_id, heroq_call *call,
+                                                  heroq_error *err);
+/** Ends every job that waits in a queue or is delayed there with the error `cancelled`, paused or not; what runs goes on.
+ *  `queue`: its key, exactly. HEROQ_E_NOT_FOUND: nobody knows it. One call deals with about `count` jobs (an option):
+ *  `cursor` NULL or "" begins, "0" in the answer ends; what comes in meanwhile may stay. Answers cancelled, cursor. It may be
+ *  cut off at any time: what it had in hand comes back after 5 s, where actors or heroq_queue_tend look after the queue. */
+HEROQ_API heroq_status heroq_supervisor_clear(heroq_supervisor *self, const char *queue, const char *cursor,
+                                              const heroq_options *options, heroq_record **out, heroq_call *call,
+                                              heroq_error *err);
 
 HEROQ_END_DECLS
 #endif

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .. import _heroq, options
@@ -215,3 +215,13 @@ class Supervisor(Awaiting[SyncSupervisor]):
         """Runs a job that has ended again, in the queue it had, else in that of the options type, group, instance."""
         sup = await self._open()
         await self._calls.call(sup.requeue_job, job, **opts)
+
+    async def retry_job(self, job: Job | str) -> None:
+        """Runs a job now that is delayed, or waits for its next try. StateError: it runs, waits already, has ended."""
+        sup = await self._open()
+        await self._calls.call(sup.retry_job, job)
+
+    async def clear(self, queue: str, *, progress: Callable[[int], object] | None = None) -> int:
+        """Ends every job that waits in a queue, or is delayed there; answers how many. As heroq.Supervisor.clear."""
+        sup = await self._open()
+        return await self._calls.call(sup.clear, queue, progress=progress)
