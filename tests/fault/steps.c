@@ -8,7 +8,8 @@
  *   steps URL OPERATION ID SCRIPT   one call on a job of that id; prints "ok", or "error TEXT"
  *
  * OPERATION: submit, intents, durable and indexed (submit with them), indexed-bulk, delayed (by 50 ms), urgent, bulk (submit_many of one), create,
- * start, stop, requeue, delete, run, await, waiter (await by one), result (set_result of SCRIPT), pause, resume, tend, purge.
+ * start, stop, requeue, delete, run, await, waiter (await by one), result (set_result of SCRIPT), pause, resume, tend, purge, retry,
+ * clear.
  * ID "-": a fresh one, which is not guarded; "id ID" is printed. SCRIPT, for the actor: ok, fail, fail once, release, drop,
  * until lost (runs until it is told to stop), until stopped (the same, in every attempt), note (logs a line).
  * STEPS_BLOCK: how long the actor's blocked commands wait, 200ms. */
@@ -135,6 +136,16 @@ static heroq_job *make_with(const char *id, const char *script, const char *opti
   return job;
 }
 
+static void clear(heroq_supervisor *s) {
+  char cursor[64] = "";
+  heroq_record *page;
+  do {
+    check(heroq_supervisor_clear(s, "hero:q:work:type:fault", cursor, NULL, &page, NULL, &err));
+    snprintf(cursor, sizeof cursor, "%s", heroq_record_text(page, heroq_record_find(page, "cursor")));
+    heroq_record_free(page);
+  } while (strcmp(cursor, "0"));
+}
+
 static void call(heroq_client *client, const char *operation, const char *id, const char *script) {
   static const char *const in_group[] = {"group", "g", NULL};
   heroq_supervisor *s;
@@ -157,6 +168,10 @@ static void call(heroq_client *client, const char *operation, const char *id, co
     check(heroq_supervisor_stop_job(s, id, NULL, NULL, &err));
   else if (!strcmp(operation, "requeue"))
     check(heroq_supervisor_requeue_job(s, id, NULL, NULL, &err));
+  else if (!strcmp(operation, "retry"))
+    check(heroq_supervisor_retry_job(s, id, NULL, &err));
+  else if (!strcmp(operation, "clear"))
+    clear(s);
   else if (!strcmp(operation, "delete"))
     check(heroq_supervisor_delete_job(s, id, NULL, &err));
   else if (!strcmp(operation, "waiter"))

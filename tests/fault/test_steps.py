@@ -378,6 +378,41 @@ def test_2_stop(server: Server, lives: list[Life], command: str, where: str) -> 
     assert field(server, "a", "hq_attempt") is None
 
 
+@pytest.mark.parametrize("command", ["take", "cancel", "claim", "result", "reply", "stop", "promote", "done", "retry"])
+def test_2_clear(server: Server, lives: list[Life], command: str) -> None:
+    """Of every kind that may wait one, and a copy. What was in hand comes back by its lease, for the next clear."""
+    for job_id in ("a", "begun", "foreign", "elsewhere", "delayed"):
+        enqueue(server, job_id, "ok")
+    server.command("LREM", Q, 0, "delayed")
+    server.command("LPUSH", Q, "a")
+    server.command("ZADD", f"{H}:delayed", 10**13, "delayed")
+    for job_id in ("begun", "foreign", "elsewhere"):
+        server.command("HSET", f"hero:job:{job_id}", "status", "started")
+    server.command("HSET", "hero:job:begun", "hq_token", "1:gone", "hq_queue", Q)
+    server.command("HSET", "hero:job:elsewhere", "hq_token", "1:gone", "hq_queue", f"{Q}:group:g")
+    Life(server, "clear", dies=f"{command}:1").died()
+    for job_id in server.command("ZRANGE", f"{H}:leases", 0, -1):
+        server.command("ZADD", f"{H}:leases", 1, job_id)
+    wait_until(
+        lambda: Life(server, "tend").ended() and not server.command("EXISTS", f"{H}:leases"), what="it is reaped"
+    )
+    assert "ok" in Life(server, "clear").ended()
+    lives.append(Life(server, "actor"))
+    for job_id in ("a", "begun", "foreign", "elsewhere", "delayed"):
+        ends(server, job_id, b"error")
+        assert field(server, job_id, "error") == b"cancelled"
+
+
+@pytest.mark.parametrize("command", ["stop", "promote"])
+def test_2_run_a_delayed_job_now(server: Server, lives: list[Life], command: str) -> None:
+    enqueue(server, "a", "ok")
+    server.command("DEL", Q)
+    server.command("ZADD", f"{H}:delayed", 10**13, "a")
+    Life(server, "retry", "a", dies=f"{command}:1").died()
+    lives.append(Life(server, "actor"))
+    ends(server, "a")
+
+
 @pytest.mark.parametrize("command", ["requeue", "DEL", "LREM", "push_again"])
 def test_37c_requeue(server: Server, lives: list[Life], command: str) -> None:
     """The reply of the first run and a request to stop it are gone before the second one begins."""

@@ -94,7 +94,8 @@ HEROQ_API heroq_status heroq_supervisor_retry_job(heroq_supervisor *self, const 
 /** Ends every job that waits in a queue or is delayed there with the error `cancelled`, paused or not; what runs goes on.
  *  `queue`: its key, exactly. HEROQ_E_NOT_FOUND: nobody knows it. One call deals with about `count` jobs (an option):
  *  `cursor` NULL or "" begins, "0" in the answer ends; what comes in meanwhile may stay. Answers cancelled, cursor. It may be
- *  cut off at any time: what it had in hand comes back after 5 s, where actors or heroq_queue_tend look after the queue. */
+ *  cut off at any time: what it had in hand comes back after 5 s, where actors or heroq_queue_tend look after the queue, and
+ *  may run then. */
 HEROQ_API heroq_status heroq_supervisor_clear(heroq_supervisor *self, const char *queue, const char *cursor,
                                               const heroq_options *options, heroq_record **out, heroq_call *call,
                                               heroq_error *err);
