@@ -51,6 +51,8 @@ static void a_call_that_begins_cancelled_ends_at_once(void **state) {
   CANCELLED(heroq_supervisor_stop_job(supervisor, "j1", &r, call, &err));
   CANCELLED(heroq_supervisor_delete_job(supervisor, "j1", call, &err));
   CANCELLED(heroq_supervisor_requeue_job(supervisor, "j1", NULL, call, &err));
+  CANCELLED(heroq_supervisor_retry_job(supervisor, "j1", call, &err));
+  CANCELLED(heroq_supervisor_clear(supervisor, "hero:q:work:type:osis", NULL, NULL, &r, call, &err));
   CANCELLED(heroq_job_store_in_redis(own, client, call, &err));
   CANCELLED(heroq_job_set_result(own, client, "x", 1, call, &err));
   CANCELLED(heroq_queue_list(client, NULL, &r, call, &err));

@@ -631,6 +631,32 @@ static void requeue_into_an_ill_named_queue_changes_nothing(void **state) {
   }
 }
 
+/* ---- run now, clear ---- */
+
+static void delayed_jobs_run_now_or_are_cleared(void **state) {
+  const char *const key = "hero:q:work:type:osis";
+  heroq_record *r;
+  heroq_options *o;
+  (void)state;
+  test_redis_do(server, "HSET", "hero:job:a", "script", "x", "script_type", "osis", "status", "dispatched", NULL);
+  test_redis_do(server, "HSET", "hero:job:b", "script", "x", "script_type", "osis", "status", "dispatched", NULL);
+  assert_status(HEROQ_E_STATE, heroq_supervisor_retry_job(sup, "a", NULL, &err), &err);
+  test_redis_do(server, "ZADD", "{hero:q:work:type:osis}:delayed", "9000000000000", "a", "9000000000000", "b", NULL);
+  assert_ok(heroq_supervisor_retry_job(sup, "a", NULL, &err), &err);
+  assert_int_equal(test_redis_int(server, "LLEN", key, NULL), 1);
+  assert_ok(heroq_options_new(&o, &err), &err);
+  assert_ok(heroq_options_set(o, "tag", "x", &err), &err);
+  assert_status(HEROQ_E_OPTION, heroq_supervisor_clear(sup, key, NULL, o, &r, NULL, &err), &err);
+  heroq_options_free(o);
+  assert_ok(heroq_supervisor_clear(sup, key, NULL, NULL, &r, NULL, &err), &err);
+  assert_int_equal(heroq_record_int64(r, heroq_record_find(r, "cancelled")), 2);
+  assert_string_equal(heroq_record_text(r, heroq_record_find(r, "cursor")), "0");
+  heroq_record_free(r);
+  assert_field("a", "error", "cancelled");
+  assert_field("b", "error", "cancelled");
+  assert_int_equal(test_redis_int(server, "DBSIZE", NULL), 2); /* the hashes */
+}
+
 static void nonsense_is_refused(void **state) {
   heroq_supervisor *s;
   heroq_record *r;
@@ -647,6 +673,11 @@ static void nonsense_is_refused(void **state) {
   assert_status(HEROQ_E_INVALID, heroq_supervisor_delete_job(sup, "a{b", NULL, &err), &err);
   assert_status(HEROQ_E_INVALID, heroq_supervisor_requeue_job(sup, "a\nb", NULL, NULL, &err), &err);
   assert_status(HEROQ_E_INVALID, heroq_supervisor_get_output(sup, "a", NULL, NULL, &err), &err);
+  assert_status(HEROQ_E_INVALID, heroq_supervisor_retry_job(sup, NULL, NULL, &err), &err);
+  assert_status(HEROQ_E_INVALID, heroq_supervisor_retry_job(NULL, "a", NULL, &err), &err);
+  assert_status(HEROQ_E_INVALID, heroq_supervisor_clear(sup, NULL, NULL, NULL, &r, NULL, &err), &err);
+  assert_status(HEROQ_E_INVALID, heroq_supervisor_clear(NULL, "hero:q:work:type:a", NULL, NULL, &r, NULL, &err), &err);
+  assert_status(HEROQ_E_INVALID, heroq_supervisor_clear(sup, "hero:q:work:type:a", NULL, NULL, NULL, NULL, &err), &err);
   assert_status(HEROQ_E_INVALID, heroq_supervisor_await_result(sup, NULL, 0, &b, NULL, &err), &err);
   assert_status(HEROQ_E_INVALID, heroq_supervisor_await_result(sup, "a", -2, &b, NULL, &err), &err);
   assert_status(HEROQ_E_INVALID, heroq_job_set_result(NULL, client, "", 0, NULL, &err), &err);
@@ -682,6 +713,7 @@ int main(void) {
       T(delete_leaves_a_tombstone),
       T(requeue_runs_it_again_where_it_was),
       T(requeue_into_an_ill_named_queue_changes_nothing),
+      T(delayed_jobs_run_now_or_are_cleared),
       T(nonsense_is_refused),
   };
   return cmocka_run_group_tests(tests, start_server, stop_server);

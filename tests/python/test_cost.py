@@ -70,3 +70,39 @@ def test_several_looks_see_all_keys(full: Server, watch: Watch, sup: heroq.Super
     with full.connect() as link:
         for at in range(0, 400_000, 100_000):
             link.call("EVAL", f"for i = {at}, {at + 99_999} do redis.call('DEL', 'other:' .. i) end", 0)
+
+
+def test_a_page_of_jobs(watch: Watch, sup: heroq.Supervisor) -> None:
+    """The index first, and three commands for each row; one for each job that does not fit."""
+    page = sup.page_of_jobs()
+    assert (len(page["rows"]), page["source"]) == (100, "index")
+    assert watch.cost().commands == {"exists": 1, "zrange": 1, "hmget": 100, "hstrlen": 200}
+    watch.reset()
+    page = sup.page_of_jobs(source="scan")
+    cost = watch.cost().commands
+    assert 100 <= len(page["rows"]) < 150 and cost["scan"] <= 3
+    assert cost["hmget"] == len(page["rows"]) and cost["hstrlen"] == 2 * len(page["rows"])
+    watch.reset()
+    page = sup.page_of_jobs(tag="red")
+    assert len(page["rows"]) == 80 and page["source"] == "index"  # all that the index has
+    assert watch.cost().commands["hmget"] == 80
+    watch.reset()
+    assert len(list(sup.list_jobs(text="00012345"))) == 1
+    assert watch.cost().commands["hmget"] == 1
+
+
+def test_no_command_is_large(watch: Watch, sup: heroq.Supervisor) -> None:
+    """However long a page: SCAN and the index are asked for at most 1000 at once."""
+    assert len(sup.page_of_jobs(count=10_000, source="scan")["rows"]) >= 1000
+    cost = watch.cost().commands
+    assert cost["hmget"] <= 1100 * cost["scan"]
+    watch.reset()
+    assert len(sup.page_of_jobs(count=10_000, source="index")["rows"]) >= 1000
+    cost = watch.cost().commands
+    assert cost["hmget"] <= 1000 * cost["zrange"]
+
+
+def test_what_the_index_has_told_is_not_read_again(watch: Watch, sup: heroq.Supervisor) -> None:
+    rows = list(sup.list_jobs(count=1000))
+    assert len({row["id"] for row in rows}) == JOBS
+    assert JOBS <= watch.cost().commands["hmget"] < JOBS * 1.1

@@ -19,7 +19,7 @@ for i = from, to do
   redis.call('HSET', 'hero:job:' .. id, 'jobId', id, 'script', 'print(1)', 'script_type', type, 'callerId', 'me',
     'status', status, 'createdAt', '2026-01-02T03:04:05.678Z', 'hq_tags', i % 50 == 0 and 'red' or 'blue')
   if kind == 0 then redis.call('LPUSH', 'hero:q:work:type:' .. type, id) end
-  if indexed and i % 5 == 0 then
+  if indexed and math.floor(i / 100) % 5 == 0 then
     for _, key in ipairs({'made', 'ids', i % 50 == 0 and 'tag:red' or 'tag:blue', 'caller:me'}) do
       redis.call('ZADD', '{heroq}:index:' .. key, key == 'ids' and 0 or 1767323045678 + i, id)
     end
