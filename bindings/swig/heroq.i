@@ -346,6 +346,7 @@ HEROQ_I(int64_t, heroq_queue_purge_dead,
         { int64_t removed = 0; heroq_queue_purge_dead(self, job_id, &removed, call, err); return removed; })
 HEROQ_OUT(heroq_record, heroq_queue_tend, (heroq_queue *self, heroq_call *call, heroq_error *err),
           (self, &out, call, err))
+HEROQ_OUT(heroq_record, heroq_doctor_findings, (heroq_error *err), (&out, err))
 HEROQ_OUT(heroq_record, heroq_doctor_run,
           (heroq_client *client, const heroq_options *options, heroq_call *call, heroq_error *err),
           (client, options, &out, call, err))

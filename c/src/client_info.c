@@ -25,8 +25,7 @@ heroq_status heroq_client_ping(heroq_client *self, int64_t *out, heroq_call *cal
   return status ? status : hq_ok(err);
 }
 
-/* The value of a line "name:value" of INFO. */
-static hq_slice info_value(hq_slice info, const char *name) {
+hq_slice hq_info_value(hq_slice info, const char *name) {
   size_t n = strlen(name);
   for (const char *line = info.p, *end; line; line = end ? end + 1 : NULL) {
     size_t left = info.n - (size_t)(line - info.p);
@@ -45,7 +44,7 @@ heroq_status hq_client_look_at_policy(heroq_client *c, hq_conn *conn, heroq_call
   hq_batch_words(&b, "INFO", "memory", NULL);
   heroq_status status = hq_conn_exchange(c, NULL, conn, &b, hq_client_op_deadline(c, HQ_NEVER), call, err);
   /* a user who may not ask is not told */
-  hq_slice policy = info_value(hq_reply_str(hq_batch_reply(&b, 0)), "maxmemory_policy");
+  hq_slice policy = hq_info_value(hq_reply_str(hq_batch_reply(&b, 0)), "maxmemory_policy");
   if (policy.n && !hq_slice_is(policy, "noeviction"))
     hq_client_event(c, HQ_WARNING, HEROQ_OK,
                     "%s may evict jobs: its maxmemory-policy is %.*s, noeviction would be right", c->endpoint.shown,
@@ -55,13 +54,13 @@ heroq_status hq_client_look_at_policy(heroq_client *c, hq_conn *conn, heroq_call
 }
 
 static void add_info_text(heroq_record *r, const char *name, hq_slice info, const char *field) {
-  hq_slice v = info_value(info, field);
+  hq_slice v = hq_info_value(info, field);
   hq_record_add_slice(r, name, v.p ? v : hq_slice_of(""));
 }
 
 static void add_info_int(heroq_record *r, const char *name, hq_slice info) {
   int64_t v = 0;
-  if (hq_slice_to_int64(info_value(info, name), &v)) hq_record_add_int(r, name, v);
+  if (hq_slice_to_int64(hq_info_value(info, name), &v)) hq_record_add_int(r, name, v);
 }
 
 static heroq_status info_record(const heroq_client *c, hq_slice info, heroq_record **out, heroq_error *err) {
@@ -69,12 +68,12 @@ static heroq_status info_record(const heroq_client *c, hq_slice info, heroq_reco
                                         "uptime_in_seconds", "connected_slaves",    "loading",     "aof_enabled",
                                         "evicted_keys",      "rejected_connections"};
   heroq_record *r = hq_record_new();
-  bool valkey = info_value(info, "valkey_version").p != NULL;
+  bool valkey = hq_info_value(info, "valkey_version").p != NULL;
   hq_record_add_text(r, "server", valkey ? "valkey" : "redis");
   add_info_text(r, "version", info, valkey ? "valkey_version" : "redis_version");
   hq_record_add_text(r, "url", c->endpoint.shown);
   add_info_text(r, "role", info, "role");
-  add_info_text(r, "mode", info, valkey && info_value(info, "server_mode").p ? "server_mode" : "redis_mode");
+  add_info_text(r, "mode", info, valkey && hq_info_value(info, "server_mode").p ? "server_mode" : "redis_mode");
   add_info_text(r, "maxmemory_policy", info, "maxmemory_policy");
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) add_info_int(r, numbers[i], info);
   return hq_record_finish(r, out, err);

@@ -31,6 +31,9 @@ typedef struct hq_starts {
 } hq_starts;
 const hq_starts *hq_client_starts(const heroq_client *c);
 
+/* The value of a line "name:value" of INFO. */
+hq_slice hq_info_value(hq_slice info, const char *name);
+
 /* The endpoint that has a key (route.c decides; one server today). */
 const hq_endpoint *hq_client_endpoint(heroq_client *c, hq_slice key);
 

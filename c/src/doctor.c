@@ -1,8 +1,10 @@
-/* The doctor: runs the checks one after another, and those of the server itself. */
-#include "clock.h"
-#include "delivery.h"
+/* The doctor: runs the checks one after another, and keeps what they found. */
 #include "doctor_private.h"
+
+#include "clock.h"
+#include "options_private.h"
 #include "record_private.h"
+#include "tend.h"
 #include "wait.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,25 +12,122 @@
 
 static const char *const severity_name[] = {"ok", "unknown", "warning", "error"};
 
+static const struct finding {
+  const char *name, *check;
+  int severity;
+  bool mended;
+  const char *means;
+} findings[HQ_FINDING_TOTAL] = {
+#define ROW(ident, name, check, severity, mended, means) {name, check, HQ_SEV_##severity, mended, means},
+    HQ_FINDING_LIST(ROW)
+#undef ROW
+};
+
+static const struct check {
+  const char *name;
+  bool needs_queues;
+  heroq_status (*run)(hq_doctor *d, heroq_error *err);
+  const char *looked;
+} checks[] = {
+    {"client", false, hq_check_client, "this program's options, its HEROQ_* variables, and how it connects"},
+    {"server", false, hq_check_server, "whether the server answers"},
+    {"config", false, hq_check_config, "CONFIG GET save, timeout, min-replicas-to-write"},
+    {"version", false, hq_check_version, "the server's version"},
+    {"role", false, hq_check_role, "whether the server is a primary"},
+    {"cluster", false, hq_check_cluster, "whether all slots are served, and by this server"},
+    {"eviction", false, hq_check_eviction, "maxmemory-policy"},
+    {"memory", false, hq_check_memory, "how near the used memory is to maxmemory"},
+    {"persistence", false, hq_check_persistence, "the append-only file, snapshots, and whether they could be written"},
+    {"replication", false, hq_check_replication,
+     "how many replicas there are, how many are needed, and how far they are"},
+    {"clock", false, hq_check_clock, "the server's clock beside this machine's"},
+    {"latency", false, hq_check_latency, "the best of five round trips"},
+    {"connections", false, hq_check_connections, "connections beside maxclients, and the server's timeout"},
+    {"rights", false, hq_check_rights, "whether the user may run what heroq needs"},
+    {"queues", false, hq_check_queues, "the queues that heroq's programs wrote down, and a bounded SCAN for others"},
+    {"paused", true, hq_check_paused, "queues that were paused"},
+    {"consumers", true, hq_check_consumers, "queues where jobs wait and nobody takes, twice"},
+    {"script_types", true, hq_check_script_types, "the type of the jobs at both ends of each queue"},
+    {"dead", true, hq_check_dead, "jobs given up on in the last day"},
+    {"delayed", true, hq_check_delayed, "delayed jobs that are due"},
+    {"leases", true, hq_check_leases, "holders beside leases, twice, and leases that ended"},
+    {"handoff", true, hq_check_handoff, "ids that were moved and not taken, twice"},
+    {"hashes", false, hq_check_hashes, "a sample of job hashes: whether they can be read"},
+    {"await", true, hq_check_await, "of those that have not ended for long: outputs and replies without a status"},
+    {"jobs", true, hq_check_jobs, "the others, in every queue they may be in, twice"},
+    {"replies", false, hq_check_replies, "a sample of reply lists: whether they end"},
+};
+enum { CHECKS = sizeof checks / sizeof *checks };
+
 /* ---- findings ---- */
 
-void hq_doctor_add(hq_doctor *d, int severity, const char *subject, const char *found, const char *means,
-                   const char *mend) {
-  char text[1024];
+static void add_escaped(heroq_record *r, const char *name, const char *text) {
+  char plain[1400];
+  hq_escape(plain, sizeof plain, text, strlen(text));
+  hq_record_add_text(r, name, plain);
+}
+
+static void add_row(hq_doctor *d, const struct finding *f, const char *subject, const char *found, const char *mend,
+                    const hq_repair *repair) {
   heroq_record *r = hq_record_new();
-  hq_record_add_text(r, "check", d->check);
-  hq_record_add_text(r, "severity", severity_name[severity]);
-  hq_escape(text, sizeof text, subject, strlen(subject));
-  hq_record_add_text(r, "subject", text);
-  hq_escape(text, sizeof text, found, strlen(found));
-  hq_record_add_text(r, "found", text);
-  hq_record_add_text(r, "means", means);
-  hq_escape(text, sizeof text, mend, strlen(mend));
-  hq_record_add_text(r, "mend", text);
+  bool done = repair && repair->done;
+  hq_record_add_text(r, "check", checks[d->check].name);
+  hq_record_add_text(r, "finding", f ? f->name : "");
+  hq_record_add_text(r, "severity", severity_name[f ? f->severity : HQ_SEV_OK]);
+  add_escaped(r, "subject", subject);
+  hq_record_add_text(r, "looked", checks[d->check].looked);
+  add_escaped(r, "found", found);
+  hq_record_add_text(r, "means", f ? f->means : "");
+  add_escaped(r, "mend", mend);
+  hq_record_add_int(r, "fixable", f && f->mended);
+  add_escaped(r, "fix", repair ? repair->said : "");
+  hq_record_add_int(r, "fixed", done);
   hq_record_add_child(d->checks, "", r);
   d->findings++;
-  if (severity > d->worst) d->worst = severity;
+  if (done)
+    d->mended++;
+  else
+    d->weight[f ? f->severity : HQ_SEV_OK]++;
 }
+
+void hq_doctor_add(hq_doctor *d, enum hq_finding finding, const char *subject, const char *found, const char *mend) {
+  add_row(d, &findings[finding], subject, found, mend, NULL);
+}
+
+static bool is_denied(heroq_status status) { return status == HEROQ_E_DENIED || status == HEROQ_E_SERVER; }
+
+heroq_status hq_doctor_add_mended(hq_doctor *d, enum hq_finding finding, const char *subject, const char *found,
+                                  const char *mend, const char *would, hq_repair_run run, const void *what,
+                                  heroq_error *err) {
+  hq_repair repair = {"", false};
+  heroq_status status = HEROQ_OK;
+  heroq_error why = {0};
+  if (d->fix == HQ_FIX_PLAN) snprintf(repair.said, sizeof repair.said, "would %s", would);
+  if (d->fix == HQ_FIX_YES) {
+    status = run(d, what, &repair, &why);
+    if (status) snprintf(repair.said, sizeof repair.said, "could not %s: %.150s", would, why.text);
+  }
+  add_row(d, &findings[finding], subject, found, mend, &repair);
+  if (status && !is_denied(status)) return hq_error_copy(err, &why), status;
+  return HEROQ_OK;
+}
+
+heroq_status heroq_doctor_findings(heroq_record **out, heroq_error *err) {
+  if (!out) return hq_fail(err, HEROQ_E_INVALID, "heroq_doctor_findings: out is NULL");
+  heroq_record *list = hq_record_list();
+  for (size_t i = 0; i < HQ_FINDING_TOTAL; i++) {
+    heroq_record *r = hq_record_new();
+    hq_record_add_text(r, "finding", findings[i].name);
+    hq_record_add_text(r, "check", findings[i].check);
+    hq_record_add_text(r, "severity", severity_name[findings[i].severity]);
+    hq_record_add_int(r, "fixable", findings[i].mended);
+    hq_record_add_text(r, "means", findings[i].means);
+    hq_record_add_child(list, "", r);
+  }
+  return hq_record_finish(list, out, err);
+}
+
+/* ---- what the checks share ---- */
 
 heroq_status hq_doctor_pause(hq_doctor *d, int64_t ms, heroq_error *err) {
   short none;
@@ -65,119 +164,29 @@ const char *hq_doctor_word(const char *s, char out[320]) {
   return out;
 }
 
-/* ---- the server ---- */
-
-static const char *info_text(const hq_doctor *d, const char *name) {
-  return heroq_record_text(d->server, heroq_record_find(d->server, name));
+void hq_doctor_copy(char *out, size_t cap, hq_slice s) {
+  snprintf(out, cap, "%.*s", (int)(s.n < cap ? s.n : cap - 1), s.p ? s.p : "");
 }
 
-static heroq_status check_server(hq_doctor *d, heroq_error *err) {
-  heroq_status status = heroq_client_ping(d->errand.client, NULL, d->errand.call, err);
+heroq_status hq_doctor_tend(hq_doctor *d, const void *what, hq_repair *out, heroq_error *err) {
+  hq_tended done = {0};
+  char span[24];
+  heroq_status status = hq_tend_queue(d->errand.client, what, d->errand.deadline, d->errand.call, &done, err);
   if (status) return status;
-  status = heroq_client_server_info(d->errand.client, &d->server, d->errand.call, err);
-  return status == HEROQ_E_DENIED || status == HEROQ_E_SERVER ? HEROQ_OK : status; /* the next checks tell it */
-}
-
-static bool may_ask(hq_doctor *d) {
-  if (d->server) return true;
-  hq_doctor_add(d, HQ_SEV_UNKNOWN, "INFO", "the user may not ask for INFO", "this could not be looked at",
-                "redis-cli ACL SETUSER <user> +info");
-  return false;
-}
-
-static heroq_status check_version(hq_doctor *d, heroq_error *err) {
-  int major = 0, minor = 0;
-  char found[80];
-  (void)err;
-  if (!may_ask(d)) return HEROQ_OK;
-  bool valkey = strcmp(info_text(d, "server"), "valkey") == 0;
-  bool known = sscanf(info_text(d, "version"), "%d.%d", &major, &minor) == 2;
-  if (known && (valkey || major > 6 || (major == 6 && minor >= 2))) return HEROQ_OK;
-  snprintf(found, sizeof found, "%s %.40s", info_text(d, "server"), info_text(d, "version"));
-  hq_doctor_add(d, HQ_SEV_ERROR, d->url, found, "heroq needs commands that came with Redis 6.2",
-                "install Redis 6.2 or newer, or Valkey");
-  return HEROQ_OK;
-}
-
-static heroq_status check_eviction(hq_doctor *d, heroq_error *err) {
-  char found[120];
-  (void)err;
-  if (!may_ask(d)) return HEROQ_OK;
-  const char *policy = info_text(d, "maxmemory_policy");
-  if (!*policy || strcmp(policy, "noeviction") == 0) return HEROQ_OK;
-  bool all = strncmp(policy, "allkeys", 7) == 0;
-  bool limit = heroq_record_int64(d->server, heroq_record_find(d->server, "maxmemory")) > 0;
-  snprintf(found, sizeof found, "maxmemory-policy is %.40s, maxmemory is %s", policy, limit ? "set" : "not set");
-  hq_doctor_add(d, all && limit ? HQ_SEV_ERROR : HQ_SEV_WARNING, "maxmemory-policy", found,
-                all ? "at the memory limit the server throws queues and jobs away without a word"
-                    : "at the memory limit the server throws results away before their time",
-                "redis-cli CONFIG SET maxmemory-policy noeviction");
-  return HEROQ_OK;
-}
-
-static heroq_status check_persistence(hq_doctor *d, heroq_error *err) {
-  hq_batch b;
-  if (!may_ask(d)) return HEROQ_OK;
-  if (heroq_record_int64(d->server, heroq_record_find(d->server, "aof_enabled")) == 1) return HEROQ_OK;
-  hq_batch_init(&b);
-  hq_batch_words(&b, "CONFIG", "GET", "save", NULL);
-  heroq_status status = hq_errand_all(&d->errand, &b, "CONFIG GET save", err);
-  if (!status) {
-    bool snapshots = hq_reply_str(hq_reply_at(hq_batch_reply(&b, 0), 1)).n > 0;
-    hq_doctor_add(d, HQ_SEV_WARNING, "appendonly",
-                  snapshots ? "no append-only file, only snapshots" : "no append-only file and no snapshots",
-                  snapshots ? "a crash of the server loses the jobs of the last minutes"
-                            : "a restart of the server loses all jobs",
-                  "redis-cli CONFIG SET appendonly yes");
-  }
-  hq_batch_free(&b);
-  return status;
-}
-
-/* ---- the queues' keys ---- */
-
-static heroq_status check_queues(hq_doctor *d, heroq_error *err) {
-  bool whole;
-  heroq_status status = hq_find_queues(&d->errand, &d->queues, &whole, err);
-  if (status) return status;
-  hq_numbers *numbers = calloc(d->queues.n + 1, sizeof *numbers);
-  if (!numbers) return hq_fail_nomem(err);
-  status = hq_count_queues(&d->errand, d->queues.name, d->queues.n, numbers, err);
-  if (status) {
-    free(numbers);
-    return status;
-  }
-  d->numbers = numbers;
-  for (uint32_t i = 0; i < d->queues.n; i++) {
-    char mend[400];
-    if (!numbers[i].wrong_type) continue;
-    snprintf(mend, sizeof mend, "redis-cli RENAME %.300s <another name>", d->queues.name[i]);
-    hq_doctor_add(d, HQ_SEV_ERROR, d->queues.name[i], "the key is not a list",
-                  "no job of this type can be queued or taken", mend);
-  }
-  if (!whole)
-    hq_doctor_add(d, HQ_SEV_UNKNOWN, "SCAN", "there are too many keys to look at all of them",
-                  "queues that only foreign programs use may be missing here",
-                  "redis-cli --scan --pattern 'hero:q:work:*'");
+  int64_t lease = hq_option_int(hq_client_options(d->errand.client), HQ_OPT_LEASE);
+  out->done = done.promoted || done.returned || done.lost;
+  if (out->done)
+    snprintf(out->said, sizeof out->said,
+             "looked after the queue: %lld due jobs queued, %lld jobs given back, %lld given up on",
+             (long long)done.promoted, (long long)done.returned, (long long)done.lost);
+  else
+    snprintf(out->said, sizeof out->said,
+             "gave the leases %s more, as after an outage: run this again after that, if no actor has come",
+             hq_doctor_span(lease, span));
   return HEROQ_OK;
 }
 
 /* ---- running them ---- */
-
-static const struct check {
-  const char *name;
-  bool needs_queues;
-  heroq_status (*run)(hq_doctor *d, heroq_error *err);
-} checks[] = {
-    {"server", false, check_server},         {"version", false, check_version},
-    {"eviction", false, check_eviction},     {"persistence", false, check_persistence},
-    {"queues", false, check_queues},         {"paused", true, hq_check_paused},
-    {"consumers", true, hq_check_consumers}, {"script_types", true, hq_check_script_types},
-    {"leases", true, hq_check_leases},       {"handoff", true, hq_check_handoff},
-    {"jobs", true, hq_check_jobs},           {"replies", false, hq_check_replies},
-};
-
-static bool is_denied(heroq_status status) { return status == HEROQ_E_DENIED || status == HEROQ_E_SERVER; }
 
 /* What is wrong with the server is a finding, what is wrong with this call is an error of the call. */
 static bool is_servers_fault(const hq_doctor *d, heroq_status status) {
@@ -186,61 +195,78 @@ static bool is_servers_fault(const hq_doctor *d, heroq_status status) {
   return kind == HEROQ_KIND_CONNECTION || kind == HEROQ_KIND_SERVER;
 }
 
-static void add_unreachable(hq_doctor *d, heroq_status status, const heroq_error *why) {
+static void add_servers_fault(hq_doctor *d, heroq_status status, const heroq_error *why) {
   char mend[600];
+  bool refused = status == HEROQ_E_AUTH || status == HEROQ_E_UNAVAILABLE;
   if (status == HEROQ_E_AUTH)
     snprintf(mend, sizeof mend, "name the right user and password, in the URL or as HEROQ_USERNAME and HEROQ_PASSWORD");
   else
-    snprintf(mend, sizeof mend, "redis-cli -u %.400s PING", d->url);
-  hq_doctor_add(d, HQ_SEV_ERROR, d->url, why->text, "nothing can be submitted, taken or finished", mend);
+    snprintf(mend, sizeof mend, "redis-cli -u %.400s %s", d->url, refused ? "INFO" : "PING");
+  hq_doctor_add(d, refused ? HQ_FOUND_REFUSED : HQ_FOUND_UNREACHABLE, d->url, why->text, mend);
 }
 
 static heroq_status run_checks(hq_doctor *d, heroq_error *err) {
-  for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+  for (size_t i = 0; i < CHECKS; i++) {
     heroq_error why = {0};
-    d->check = checks[i].name;
+    d->check = i;
     d->findings = 0;
     if (checks[i].needs_queues && !d->numbers) {
-      hq_doctor_add(d, HQ_SEV_UNKNOWN, "queues", "the queues could not be read", "this could not be looked at", "");
+      hq_doctor_add(d, HQ_FOUND_UNKNOWN, "queues", "the queues could not be read", "");
       continue;
     }
     heroq_status status = checks[i].run(d, &why);
     if (is_denied(status)) {
-      hq_doctor_add(d, HQ_SEV_UNKNOWN, checks[i].name, why.text, "this could not be looked at",
-                    "run the doctor as a user who may");
+      hq_doctor_add(d, HQ_FOUND_UNKNOWN, checks[i].name, why.text, "run the doctor as a user who may");
     } else if (is_servers_fault(d, status)) {
-      add_unreachable(d, status, &why);
+      add_servers_fault(d, status, &why);
       return HEROQ_OK; /* the others would only say the same */
     } else if (status) {
       hq_error_copy(err, &why);
       return status;
     }
-    if (!d->findings) hq_doctor_add(d, HQ_SEV_OK, "", "", "", "");
+    if (!d->findings) add_row(d, NULL, "", "", "", NULL);
   }
   return HEROQ_OK;
 }
 
+static const char *worst(const hq_doctor *d) {
+  int severity = HQ_SEV_ERROR;
+  while (severity > HQ_SEV_OK && !d->weight[severity]) severity--;
+  return severity_name[severity];
+}
+
 heroq_status heroq_doctor_run(heroq_client *client, const heroq_options *options, heroq_record **out, heroq_call *call,
                               heroq_error *err) {
-  (void)options; /* the checks have none yet */
+  static const int allowed[] = {HQ_OPT_FIX, -1};
   if (!out) return hq_fail(err, HEROQ_E_INVALID, "heroq_doctor_run: out is NULL");
   *out = NULL;
   heroq_status status = hq_client_enter(client, err);
+  if (!status) status = hq_options_only(options, "the doctor", allowed, err);
   if (status) return status;
   hq_doctor d = {.errand = hq_errand_of(client, call),
                  .url = hq_client_endpoint(client, hq_slice_of(""))->shown,
+                 .fix = (int)hq_option_int(options, HQ_OPT_FIX),
+                 .saves = -1,
+                 .idle_timeout = -1,
+                 .min_replicas = -1,
                  .checks = hq_record_list()};
+  hq_batch_init(&d.info_batch);
   status = run_checks(&d, err);
   if (status) {
     heroq_record_free(d.checks);
   } else {
     heroq_record *r = hq_record_new();
-    hq_record_add_text(r, "worst", severity_name[d.worst]);
+    hq_record_add_text(r, "worst", worst(&d));
+    hq_record_add_text(r, "url", d.url);
+    for (int i = HQ_SEV_ERROR; i >= HQ_SEV_OK; i--) hq_record_add_int(r, severity_name[i], d.weight[i]);
+    hq_record_add_int(r, "fixed", d.mended);
     hq_record_add_child(r, "checks", d.checks);
     status = hq_record_finish(r, out, err);
   }
-  heroq_record_free(d.server);
+  hq_batch_free(&d.info_batch);
   hq_names_free(&d.queues);
+  hq_names_free(&d.jobs);
+  free(d.suspect);
   free(d.numbers);
   return status;
 }

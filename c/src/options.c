@@ -10,7 +10,7 @@
 
 enum type { TEXT, BOOL, INT, DURATION, SIZE, CHOICE, SECRET };
 static const char *const type_name[] = {"text", "bool", "int", "duration", "size", "choice", "secret"};
-static const char *const scope_name[] = {"client", "job", "actor", "supervisor", "waiter", "list"};
+static const char *const scope_name[] = {"client", "job", "actor", "supervisor", "waiter", "list", "doctor"};
 
 typedef struct option_row {
   const char *name;
@@ -49,19 +49,26 @@ static size_t edit_distance(const char *a, const char *b) {
   return row[n];
 }
 
-static const char *nearest_name(const char *name, int scope) {
+static int nearest(const char *name, int scope, size_t *least) {
   char cut[LONGEST_NAME + 1];
-  const char *best = "";
-  size_t least = SIZE_MAX;
+  int best = 0;
+  *least = SIZE_MAX;
   snprintf(cut, sizeof cut, "%s", name);
   for (int i = 0; i < HQ_OPTION_TOTAL; i++) {
     size_t distance = edit_distance(cut, table[i].name);
-    if ((scope < 0 || table[i].scope == scope) && distance < least) {
-      least = distance;
-      best = table[i].name;
+    if ((scope < 0 || table[i].scope == scope) && distance < *least) {
+      *least = distance;
+      best = i;
     }
   }
   return best;
+}
+
+int hq_option_near(const char *name, size_t *distance) { return nearest(name, -1, distance); }
+
+static const char *nearest_name(const char *name, int scope) {
+  size_t least;
+  return table[nearest(name, scope, &least)].name;
 }
 
 static int find_option(const char *name) {

@@ -91,14 +91,24 @@
   X(SOURCE, "source", CHOICE, LIST, "auto", 0, 0, "auto,index,scan",                                                   \
     "the index and then all keys, the index alone, all keys")                                               \
   X(OLDER, "older", DURATION, LIST, "0", 0, 315360000000, "", "only what is at least so old, 0 = any")                 \
-  X(NEWER, "newer", DURATION, LIST, "0", 0, 315360000000, "", "only what is at most so old, 0 = any")
+  X(NEWER, "newer", DURATION, LIST, "0", 0, 315360000000, "", "only what is at most so old, 0 = any")                  \
+  X(FIX, "fix", CHOICE, DOCTOR, "no", 0, 0, "no,plan,yes",                                                             \
+    "mend what can be mended without losing a job or running it twice: not, say what would be done, do it")
 enum hq_option {
 #define HQ_OPTION_ENUM(ident, ...) HQ_OPT_##ident,
   HQ_OPTION_LIST(HQ_OPTION_ENUM)
 #undef HQ_OPTION_ENUM
       HQ_OPTION_TOTAL
 };
-enum hq_scope { HQ_SCOPE_CLIENT, HQ_SCOPE_JOB, HQ_SCOPE_ACTOR, HQ_SCOPE_SUPERVISOR, HQ_SCOPE_WAITER, HQ_SCOPE_LIST };
+enum hq_scope {
+  HQ_SCOPE_CLIENT,
+  HQ_SCOPE_JOB,
+  HQ_SCOPE_ACTOR,
+  HQ_SCOPE_SUPERVISOR,
+  HQ_SCOPE_WAITER,
+  HQ_SCOPE_LIST,
+  HQ_SCOPE_DOCTOR
+};
 /* Looks a name up and checks a value without keeping it: *option and *number (as hq_option_int; 0 for text) are set.
  * `scope`: only options of that scope, -1 any. */
 heroq_status hq_option_parse(const char *name, const char *value, int scope, int *option, int64_t *number,
@@ -113,6 +123,8 @@ const char *hq_option_name(int option);
 bool hq_option_is_set(const heroq_options *o, int option);
 /* Copies; NULL gives an empty set. `over` (may be NULL) wins over `base`. NULL: no memory. */
 heroq_options *hq_options_merge(const heroq_options *base, const heroq_options *over);
+/* The option that a name is, or is nearest to: *distance letters differ. */
+int hq_option_near(const char *name, size_t *distance);
 /* Reads HEROQ_<NAME> for every option not set yet. */
 heroq_status hq_options_from_env(heroq_options *o, heroq_error *err);
 #endif

@@ -22,7 +22,7 @@ static void assert_value(const heroq_options *o, const char *name, const char *t
 static void every_default_is_a_right_value(void **state) {
   (void)state;
   static const char *const types[] = {"text", "bool", "int", "duration", "size", "choice", "secret"};
-  static const char *const scopes[] = {"client", "job", "actor", "supervisor", "waiter", "list"};
+  static const char *const scopes[] = {"client", "job", "actor", "supervisor", "waiter", "list", "doctor"};
   heroq_options *o = new_options();
   heroq_error err;
   assert_int_equal(HQ_OPTION_TOTAL, heroq_options_count());

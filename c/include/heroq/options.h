@@ -22,7 +22,7 @@ HEROQ_API void heroq_options_free(heroq_options *self);
 /** How many options there are. */
 HEROQ_API int32_t heroq_options_count(void);
 /** Option i: name, type (text, bool, int, duration, size, choice, secret), scope (client, job, actor, supervisor,
- *  waiter, list), default, min, max, choices, text. */
+ *  waiter, list, doctor), default, min, max, choices, text. */
 HEROQ_API heroq_status heroq_options_describe(int32_t i, heroq_record **out, heroq_error *err);
 
 HEROQ_END_DECLS
