@@ -124,7 +124,9 @@ heroq_status heroq_doctor_findings(heroq_record **out, heroq_error *err) {
     hq_record_add_text(r, "means", findings[i].means);
     hq_record_add_child(list, "", r);
   }
-  return hq_record_finish(list, out, err);
+  heroq_record *all = hq_record_new();
+  hq_record_add_child(all, "findings", list);
+  return hq_record_finish(all, out, err);
 }
 
 /* ---- what the checks share ---- */
@@ -195,14 +197,24 @@ static bool is_servers_fault(const hq_doctor *d, heroq_status status) {
   return kind == HEROQ_KIND_CONNECTION || kind == HEROQ_KIND_SERVER;
 }
 
+void hq_doctor_add_refused(hq_doctor *d, const heroq_error *why) {
+  char mend[600];
+  if (d->refused) return;
+  d->refused = true;
+  snprintf(mend, sizeof mend, "redis-cli -u %.400s INFO", d->url);
+  hq_doctor_add(d, HQ_FOUND_REFUSED, d->url, why->text, mend);
+}
+
 static void add_servers_fault(hq_doctor *d, heroq_status status, const heroq_error *why) {
   char mend[600];
-  bool refused = status == HEROQ_E_AUTH || status == HEROQ_E_UNAVAILABLE;
-  if (status == HEROQ_E_AUTH)
-    snprintf(mend, sizeof mend, "name the right user and password, in the URL or as HEROQ_USERNAME and HEROQ_PASSWORD");
+  snprintf(mend, sizeof mend, "redis-cli -u %.400s PING", d->url);
+  if (status == HEROQ_E_UNAVAILABLE)
+    hq_doctor_add_refused(d, why);
+  else if (status == HEROQ_E_AUTH)
+    hq_doctor_add(d, HQ_FOUND_REFUSED, d->url, why->text,
+                  "name the right user and password, in the URL or as HEROQ_USERNAME and HEROQ_PASSWORD");
   else
-    snprintf(mend, sizeof mend, "redis-cli -u %.400s %s", d->url, refused ? "INFO" : "PING");
-  hq_doctor_add(d, refused ? HQ_FOUND_REFUSED : HQ_FOUND_UNREACHABLE, d->url, why->text, mend);
+    hq_doctor_add(d, HQ_FOUND_UNREACHABLE, d->url, why->text, mend);
 }
 
 static heroq_status run_checks(hq_doctor *d, heroq_error *err) {

@@ -33,7 +33,7 @@ static void look_at_variable(hq_doctor *d, const char *text) {
   subject[n] = 0;
   for (size_t i = strlen(prefix); i <= n; i++) name[i - strlen(prefix)] = (char)tolower((unsigned char)subject[i]);
   const char *near = hq_option_name(hq_option_near(name, &distance));
-  if (!distance || distance > 2 || distance >= strlen(name) / 2 || is_other(name)) return;
+  if (!distance || distance > 2 || distance * 2 >= strlen(name) || is_other(name)) return;
   snprintf(found, sizeof found, "there is no option \"%s\", the nearest is \"%s\"", name, near);
   char right[64];
   size_t k = 0;

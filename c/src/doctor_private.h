@@ -35,11 +35,14 @@ typedef struct hq_doctor {
   int32_t findings;  /* of the one under way */
   int32_t weight[4]; /* how many of each severity that are not mended */
   int32_t mended;
+  bool refused; /* that was told */
   heroq_record *checks;
 } hq_doctor;
 
 /* `found` and `mend` are finished texts; bytes that are not for people's eyes are escaped here. */
 void hq_doctor_add(hq_doctor *d, enum hq_finding finding, const char *subject, const char *found, const char *mend);
+/* Once: the server is there, and refuses. */
+void hq_doctor_add_refused(hq_doctor *d, const heroq_error *why);
 
 /* What came of a repair. */
 typedef struct hq_repair {

@@ -20,9 +20,10 @@ static bool info_is(const hq_doctor *d, const char *name, const char *value) {
 }
 
 heroq_status hq_check_server(hq_doctor *d, heroq_error *err) {
-  heroq_status status = heroq_client_ping(d->errand.client, NULL, d->errand.call, err);
-  if (status == HEROQ_E_DENIED) status = HEROQ_OK; /* the next command tells whether the server is there */
-  if (status) return status;
+  heroq_error why = {0};
+  heroq_status status = heroq_client_ping(d->errand.client, NULL, d->errand.call, &why);
+  if (status == HEROQ_E_UNAVAILABLE) hq_doctor_add_refused(d, &why); /* INFO may tell why */
+  if (status && status != HEROQ_E_UNAVAILABLE && status != HEROQ_E_DENIED) return hq_error_copy(err, &why), status;
   hq_batch_words(&d->info_batch, "INFO", NULL);
   status = hq_errand_all(&d->errand, &d->info_batch, "INFO", err);
   d->info = hq_reply_str(hq_batch_reply(&d->info_batch, 0));

@@ -10,7 +10,7 @@
   X(REPLY, reply) X(CREATE, create) X(PLACE, place) X(CLAIM, claim) X(KILL, kill) X(FINISH, finish) X(FINISH_REPLY, finish_reply) X(FAIL, fail) \
   X(UNCLAIM, unclaim) X(CANCEL, cancel) X(DELETE, delete) X(REQUEUE, requeue) X(AWAIT, await) \
   X(SETTLE, settle) X(START, start) X(RESULT, result) X(STOP, stop) X(CTL, ctl) X(MARK, mark) X(NOTE, note) \
-  X(TALLY, tally) X(ENDED, ended) X(INDEX, index) X(FILE, file)
+  X(TALLY, tally) X(ENDED, ended) X(INDEX, index) X(FILE, file) X(RIGHTS, rights)
 /* clang-format on */
 enum hq_script {
 #define HQ_SCRIPT_ENUM(upper, file) HQ_SCRIPT_##upper,

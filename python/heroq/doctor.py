@@ -20,4 +20,5 @@ def examine(client: Client, *, fix: Literal["no", "plan", "yes"] = "no") -> dict
 
 def findings() -> list[dict[str, Any]]:
     """All that can be found: finding, check, severity, fixable, means."""
-    return _heroq.heroq_doctor_findings()
+    rows: list[dict[str, Any]] = _heroq.heroq_doctor_findings()["findings"]
+    return rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import shlex
 import socket
 import subprocess
@@ -20,10 +21,11 @@ from typing import Any
 
 import heroq
 import pytest
+import support.server
 from heroq import doctor
 from support.clock import Clock
 from support.faultproxy import FaultProxy
-from support.server import Connection, Server, wait_until
+from support.server import Connection, Server, server_program, wait_until
 
 Q = "hero:q:work:type:osis"
 H = "{" + Q + "}"
@@ -199,7 +201,7 @@ def only_snapshots(s: System) -> None:
 
 
 def snapshot_failed(s: System) -> None:
-    server = s.other_server("--save", "900 1")
+    server = s.other_server("--save", "900 1", "--enable-protected-configs", "yes")
     gone = s.tmp_path / "gone"
     gone.mkdir()
     server.command("CONFIG", "SET", "dir", str(gone))
@@ -210,13 +212,14 @@ def snapshot_failed(s: System) -> None:
 
 def aof_failed(s: System) -> None:
     """No room: the server's files may not grow."""
+    wrapper = s.tmp_path / "server"
+    wrapper.write_text(f'#!/bin/sh\ntrap "" XFSZ\nexec {server_program(s.server.kind)} "$@"\n')
+    wrapper.chmod(0o755)
+    s.monkeypatch.setattr(support.server, "server_program", lambda _: str(wrapper))
     server = s.other_server("--appendfsync", "everysec")
-    import resource
-
-    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, 4096))
-    with server.connect() as link:
-        link.send("SET", "big", "x" * 20000)
-        wait_until(lambda: _info(server, "aof_last_write_status") == "err", what="the write fails")
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (65536, 65536))
+    server.command("SET", "big", "x" * 200_000)
+    wait_until(lambda: _info(server, "aof_last_write_status") == "err", what="the write fails")
 
 
 def few_replicas(s: System) -> None:
@@ -258,6 +261,12 @@ def near_maxclients(s: System) -> None:
 
 def idle_timeout(s: System) -> None:
     s.config("timeout", "5")
+
+
+def missing_rights(s: System) -> None:
+    s.do("ACL", "SETUSER", "little", "on", ">pw", "~*", "+@all", "-hincrby", "-zmscore", "-script|load")
+    s.undo.callback(s.server.command, "ACL", "DELUSER", "little")
+    s.url = s.url.replace("redis://", "redis://little:pw@")
 
 
 def queue_wrong_type(s: System) -> None:
@@ -435,7 +444,7 @@ BREAKS: dict[str, Callable[[System], None]] = {
         unknown, unknown_variable, no_effect, insecure_tls, clear_text, unreachable, refused, old_version, replica,
         cluster_down, cluster_split, evicts_jobs, would_evict, evicts_results, memory_full, memory_near, no_persistence,
         only_snapshots, snapshot_failed, aof_failed, few_replicas, min_replicas, replica_behind, clock, slow,
-        near_maxclients, idle_timeout, queue_wrong_type, too_many_keys, paused, no_actor, starved, mixed_types, no_hash,
+        near_maxclients, idle_timeout, missing_rights, queue_wrong_type, too_many_keys, paused, no_actor, starved, mixed_types, no_hash,
         dead_letters, overdue, no_lease, no_holder, unreaped, old_handoff, hash_wrong_type, hash_broken, hash_status,
         unsettled, reply_only, never_started, lost, foreign_run, half_requeued, more_lost, not_searched,
         endless_replies,

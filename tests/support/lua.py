@@ -23,10 +23,10 @@ def names() -> list[str]:
 
 
 def keys(name: str) -> list[str]:
-    """The names of a script's keys, from its header."""
+    """The names of a script's keys, from its header, where "none" stands for none."""
     header = re.search(r"^-- KEYS (.+)$", (FOLDER / f"{name}.lua").read_text(), flags=re.MULTILINE)
     assert header, name
-    return header[1].split()
+    return [] if header[1] == "none" else header[1].split()
 
 
 def queue_key(queue: str, name: str) -> str:

@@ -16,7 +16,7 @@ HEROQ_BEGIN_DECLS
  *  changes a setting of the server. */
 HEROQ_API heroq_status heroq_doctor_run(heroq_client *client, const heroq_options *options, heroq_record **out,
                                         heroq_call *call, heroq_error *err);
-/** All that it can find, a list of: finding, check, severity, fixable, means. */
+/** All that it can find: `findings`, a list of: finding, check, severity, fixable, means. */
 HEROQ_API heroq_status heroq_doctor_findings(heroq_record **out, heroq_error *err);
 
 HEROQ_END_DECLS
