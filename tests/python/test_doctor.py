@@ -478,3 +478,202 @@ def test_a_break_is_found(system: System, finding: str) -> None:
     assert {name: report[name] for name in order} == {
         name: sum(row["severity"] == name for row in report["checks"]) for name in order
     }
+
+
+# ---- mending ----
+
+
+def keys(server: Server) -> dict[bytes, Any]:
+    """All there is, as far as the server can put it into bytes."""
+    return {key: server.command("DUMP", key) for key in server.command("KEYS", "*")}
+
+
+FIXABLE = [finding for finding, row in FINDINGS.items() if row["fixable"]]
+#: of each, what is left of it for the queue's next actor: the finding is no more, and the job is there once
+LEFT = {
+    "overdue": ("LRANGE", Q, 0, -1),
+    "no_lease": ("ZRANGE", f"{H}:leases", 0, -1),
+    "unreaped": ("LRANGE", Q, 0, -1),
+    "old_handoff": ("LRANGE", Q, 0, -1),
+    "unsettled": ("HMGET", "hero:job:a", "status", "output"),
+    "half_requeued": ("LRANGE", Q, 0, -1),
+    "endless_replies": ("LRANGE", "hero:q:reply:j3", 0, -1),
+}
+LEFT_THERE = {"unsettled": [b"finished", b"42"], "endless_replies": [b"42"]}
+
+
+def test_a_plan_changes_nothing(system: System) -> None:
+    for finding in FIXABLE:
+        system.do("FLUSHALL")
+        BREAKS[finding](system)
+        before = keys(system.server)
+        (row,) = system.found(finding, fix="plan")
+        assert row["fix"].startswith("would ") and not row["fixed"]
+        assert keys(system.server) == before
+
+
+@pytest.mark.parametrize("finding", FIXABLE)
+def test_a_mend_mends(system: System, finding: str) -> None:
+    BREAKS[finding](system)
+    (row,) = system.found(finding, fix="yes")
+    assert row["fixed"] == 1 and row["fix"] and not row["fix"].startswith(("would", "could")), row
+    assert system.found(finding) == []
+    assert system.do(*LEFT[finding]) == LEFT_THERE.get(finding, [b"a"])
+
+
+def test_a_mend_is_repeated_without_harm(system: System) -> None:
+    for finding in FIXABLE:
+        system.do("FLUSHALL")
+        BREAKS[finding](system)
+        for _ in range(2):
+            system.examine("yes")
+        ids = system.do("LRANGE", Q, 0, -1) + system.do("ZRANGE", f"{H}:delayed", 0, -1)
+        assert len(ids) <= 1, finding
+
+
+def test_leases_of_a_dead_queue_are_lengthened_before_they_are_reaped(system: System) -> None:
+    unreaped(system)
+    system.do("HSET", f"{H}:meta", "last_reap", 2000)
+    (row,) = system.found("unreaped", fix="yes")
+    assert not row["fixed"] and "more, as after an outage" in row["fix"]
+    assert system.do("ZSCORE", f"{H}:leases", "a") and system.found("unreaped") == []
+
+
+def test_replies_of_jobs_that_have_not_ended_stay(system: System) -> None:
+    """The reply may be all there is of the result."""
+    endless_replies(system)
+    system.do("HSET", "hero:job:j3", "status", "started", "updatedAt", "2999-01-01T00:00:00Z")
+    system.found("endless_replies", fix="yes")
+    assert system.do("PTTL", "hero:q:reply:j3") == -1
+    assert 0 < system.do("PTTL", "hero:q:reply:j4") <= 3_600_000
+
+
+SERVERS = {"", "client", "server", "version", "role", "cluster", "persistence", "replication", "clock", "latency"}
+
+
+def test_nothing_is_mended_that_could_run_a_job_twice_or_lose_it(system: System) -> None:
+    """And neither a pause is ended nor a setting of the server changed."""
+    for finding, row in FINDINGS.items():
+        if row["fixable"] or row["check"] in SERVERS or finding in ("too_many_keys", "missing_rights", "near_maxclients"):
+            continue
+        system.do("FLUSHALL")
+        BREAKS[finding](system)
+        before, settings = keys(system.server), system.do("CONFIG", "GET", "*")
+        (found, *_) = system.found(finding, fix="yes")
+        assert (found["fix"], found["fixed"]) == ("", 0)
+        assert (keys(system.server), system.do("CONFIG", "GET", "*")) == (before, settings), finding
+        system.undo.pop_all().close()
+
+
+def test_a_mend_that_is_not_allowed_says_so(system: System) -> None:
+    old_handoff(system)
+    system.do("ACL", "SETUSER", "little", "on", ">pw", "~*", "+@all", "-lmove")
+    system.undo.callback(system.server.command, "ACL", "DELUSER", "little")
+    system.url = system.url.replace("redis://", "redis://little:pw@")
+    (row,) = system.found("old_handoff", fix="yes")
+    assert not row["fixed"] and row["fix"].startswith("could not move them back") and "NOPERM" in row["fix"]
+
+
+def test_values_of_fix(system: System) -> None:
+    with pytest.raises(heroq.InvalidError, match="no,plan,yes"):
+        system.examine("maybe")
+
+
+# ---- what is well ----
+
+
+def test_a_healthy_system_at_work_gives_no_finding(system: System, acting: Callable[..., Any]) -> None:
+    """Real actors, delays, retries, a stop, replies; looked at again and again."""
+
+    def handler(job: heroq.Job) -> None:
+        if job.script == b"fail" and job.attempt == 1:
+            job.fail("once")
+        else:
+            job.finish(job.script)
+
+    with heroq.Supervisor(system.url) as sup, acting("osis", handler, backoff=0.02), acting("sal", handler):
+        end = time.monotonic() + 2.5
+        looks = 0
+        while time.monotonic() < end:
+            sup.submit_many(["x"] * 500, script_type="osis")
+            sup.submit_many(["fail"] * 20, script_type="sal", retries=3)
+            sup.submit("later", script_type="sal", delay=0.1)
+            sup.run_job_and_await_result("now", script_type="osis", timeout=20)
+            report = system.examine()
+            assert {row["finding"] for row in report["checks"]} == {""}, report
+            assert report["worst"] == "ok"
+            looks += 1
+        assert looks >= 3
+
+
+def acl(name: str) -> list[str]:
+    """The words of a list of rights in SECURITY.md."""
+    return (ROOT / "SECURITY.md").read_text().split(f"```text acl {name}\n")[1].split("```")[0].split()
+
+
+@pytest.mark.parametrize("name", ["actor", "producer"])
+def test_the_least_rights(system: System, name: str) -> None:
+    """Nothing fails: what may not be looked at is unknown, the rest is well, and the user misses no right."""
+    system.do("ACL", "SETUSER", "least", "on", ">pw", "-@all", *acl(name))
+    system.undo.callback(system.server.command, "ACL", "DELUSER", "least")
+    system.url = system.url.replace("redis://", "redis://least:pw@")
+    system.known()
+    report = system.examine()
+    assert {row["severity"] for row in report["checks"]} == {"ok", "unknown"}
+    missing = {row["check"] for row in report["checks"] if row["severity"] == "unknown"}
+    assert missing == {"config"} if name == "actor" else missing >= {"config", "queues"}
+    assert [row["finding"] for row in report["checks"] if row["check"] == "rights"] == [""]
+
+
+def test_the_rights_looked_for_are_those_of_the_manual() -> None:
+    source = (ROOT / "c" / "src" / "doctor_probes.c").read_text()
+    first, count, second = re.split(r"#define SUBMIT_COMMANDS (\d+)", source.split("commands[] = {")[1].split("};")[0])
+    of_all = re.compile(r'^ +"(client \w+|script \w+|\w+)', re.MULTILINE)
+    assert len(of_all.findall(first)) == int(count)
+    # these are not asked for, as without them the check itself does not come about
+    login = {"+hello", "+auth", "+select", "+evalsha"}
+
+    def rights(text: str) -> set[str]:
+        return {"+" + name.replace(" ", "|") for name in of_all.findall(text)}
+
+    for name, found in (("producer", rights(first)), ("actor", rights(first) | rights(second))):
+        assert found | login == {word for word in acl(name) if word.startswith("+")}
+
+
+@pytest.mark.parametrize("finding", ["no_actor", "mixed_types", "lost"])
+def test_each_check_stands_alone(system: System, finding: str) -> None:
+    """Without INFO, CONFIG and what the other checks need: this one tells what it sees."""
+    BREAKS[finding](system)
+    system.do("ACL", "SETUSER", "least", "on", ">pw", "-@all", *acl("actor"), "-info", "-pttl", "-hscan")
+    system.undo.callback(system.server.command, "ACL", "DELUSER", "least")
+    system.url = system.url.replace("redis://", "redis://least:pw@")
+    assert system.found(finding)
+    unknowns = {row["check"] for row in system.found("unknown")}
+    assert {"config", "version", "role", "cluster", "eviction", "memory"} <= unknowns
+
+
+# ---- what it costs ----
+
+
+def test_it_is_no_burden(system: System) -> None:
+    """100,000 jobs, 200 queues: no command of 10 ms, never KEYS, and not many in all."""
+    system.do(
+        "EVAL",
+        """for i = 1, 100000 do
+          redis.call('HSET', 'hero:job:j' .. i, 'script', 'x', 'status', 'dispatched', 'createdAt', '2026-01-02T03:04:05Z')
+          redis.call('LPUSH', 'hero:q:work:type:t' .. (i % 200), 'j' .. i)
+        end""",
+        0,
+    )
+    system.config("slowlog-log-slower-than", "10000")
+    system.do("SLOWLOG", "RESET")
+    system.do("CONFIG", "RESETSTAT")
+    report = system.examine()
+    assert report["worst"] == "warning"
+    slow = [entry for entry in system.do("SLOWLOG", "GET", 10) if entry[3][0] not in (b"DEBUG", b"EVAL")]
+    assert slow == []
+    stats = system.do("INFO", "commandstats").decode()
+    calls = {m[1]: int(m[2]) for m in re.finditer(r"cmdstat_([^:]+):calls=(\d+)", stats)}
+    assert "keys" not in calls
+    assert calls["scan"] < 400
+    assert sum(calls.values()) < 60_000
