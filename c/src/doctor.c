@@ -153,7 +153,7 @@ const char *hq_doctor_span(int64_t ms, char out[24]) {
 }
 
 const char *hq_doctor_word(const char *s, char out[320]) {
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-";
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/-";
   size_t n = strlen(s);
   bool quotable = n < 300 && !strchr(s, '\'');
   for (size_t i = 0; i < n; i++) quotable = quotable && s[i] >= ' ' && s[i] <= '~';
@@ -270,6 +270,8 @@ heroq_status heroq_doctor_run(heroq_client *client, const heroq_options *options
     heroq_record *r = hq_record_new();
     hq_record_add_text(r, "worst", worst(&d));
     hq_record_add_text(r, "url", d.url);
+    hq_record_add_text(r, "library", heroq_version_text());
+    hq_record_add_int(r, "tls", heroq_feature("tls"));
     for (int i = HQ_SEV_ERROR; i >= HQ_SEV_OK; i--) hq_record_add_int(r, severity_name[i], d.weight[i]);
     hq_record_add_int(r, "fixed", d.mended);
     hq_record_add_child(r, "checks", d.checks);

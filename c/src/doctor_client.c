@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 extern char **environ;
 
@@ -63,6 +64,46 @@ static void look_at_options(hq_doctor *d, const heroq_options *o, bool tls) {
   without(d, o, HQ_OPT_INDEX_KEEP, index, "index=yes");
 }
 
+/* ---- files with secrets ---- */
+
+/* A line that sets the password, or a URL with one. */
+static bool has_password(const char *path) {
+  char line[1024];
+  bool found = false;
+  FILE *file = fopen(path, "re");
+  if (!file) return false;
+  while (!found && fgets(line, sizeof line, file)) {
+    const char *word = line + strspn(line, " \t");
+    bool url = strncmp(word, "url", 3) == 0;
+    found = url ? strchr(word, '@') != NULL : strncmp(word, "password", 8) == 0 && word[8] != '_';
+  }
+  fclose(file);
+  return found;
+}
+
+static void look_at_file(hq_doctor *d, const char *path, bool config) {
+  char found[60], mend[400], word[320];
+  struct stat s;
+  if (!path || !*path || stat(path, &s) || !S_ISREG(s.st_mode) || !(s.st_mode & 0077)) return;
+  if (config && !has_password(path)) return;
+  snprintf(found, sizeof found, "others may use it too: its mode is %o", (unsigned)s.st_mode & 0777);
+  snprintf(mend, sizeof mend, "chmod 600 %s", hq_doctor_word(path, word));
+  hq_doctor_add(d, HQ_FOUND_READABLE_SECRET, path, found, mend);
+}
+
+/* The command line's, which sets what no variable sets. */
+static void look_at_config(hq_doctor *d) {
+  char path[4200];
+  const char *named = getenv("HEROQ_CONFIG"), *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+  if (named && *named)
+    snprintf(path, sizeof path, "%s", named);
+  else if (folder && *folder)
+    snprintf(path, sizeof path, "%s/heroq/config.toml", folder);
+  else
+    snprintf(path, sizeof path, "%s/.config/heroq/config.toml", home ? home : "");
+  look_at_file(d, path, true);
+}
+
 static bool is_local(const hq_endpoint *e) {
   return !e->host || strcmp(e->host, "localhost") == 0 || strncmp(e->host, "127.", 4) == 0 ||
          strcmp(e->host, "::1") == 0;
@@ -75,6 +116,10 @@ heroq_status hq_check_client(hq_doctor *d, heroq_error *err) {
   for (char **one = environ; one && *one; one++)
     if (strncmp(*one, prefix, strlen(prefix)) == 0) look_at_variable(d, *one);
   look_at_options(d, o, e->tls != 0);
+  look_at_file(d, hq_option_text(o, HQ_OPT_PASSWORD_FILE), false);
+  look_at_file(d, hq_option_text(o, HQ_OPT_TLS_KEY), false);
+  look_at_file(d, getenv("HEROQ_SIGN_KEY_FILE"), false);
+  look_at_config(d);
   if (e->tls && hq_option_int(o, HQ_OPT_TLS_INSECURE_SKIP_VERIFY))
     hq_doctor_add(d, HQ_FOUND_INSECURE_TLS, "tls_insecure_skip_verify", "the server's certificate is not checked",
                   "name its CA instead: tls_ca_file=FILE");

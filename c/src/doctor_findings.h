@@ -13,6 +13,7 @@ enum hq_severity { HQ_SEV_OK = 0, HQ_SEV_UNKNOWN, HQ_SEV_WARNING, HQ_SEV_ERROR }
   X(UNKNOWN_VARIABLE, "unknown_variable", "client", WARNING, 0, "no option has this name: the variable is not heeded") \
   X(NO_EFFECT, "no_effect", "client", WARNING, 0, "the option is set, and does nothing without another one") \
   X(INSECURE_TLS, "insecure_tls", "client", WARNING, 0, "any certificate is taken: whoever is in between can read and change all") \
+  X(READABLE_SECRET, "readable_secret", "client", WARNING, 0, "everybody on this machine who can read the file can log in with it") \
   X(CLEAR_TEXT, "clear_text", "client", WARNING, 0, "passwords, scripts and results cross the network in clear") \
   X(UNREACHABLE, "unreachable", "server", ERROR, 0, "nothing can be submitted, taken or finished") \
   X(REFUSED, "refused", "server", ERROR, 0, "the server is there, and refuses: nothing can be submitted, taken or finished") \

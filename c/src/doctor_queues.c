@@ -231,11 +231,10 @@ heroq_status hq_check_dead(hq_doctor *d, heroq_error *err) {
   heroq_status status = n ? hq_errand_run(&d->errand, &b, err) : HEROQ_OK;
   for (uint32_t k = 0; k < n && !status; k++) {
     int64_t fresh = hq_reply_int(hq_batch_reply(&b, k), 0);
-    hq_slice type = type_of(d->queues.name[asked[k]]);
     if (!fresh) continue;
     snprintf(found, sizeof found, "%lld jobs were given up on in the last 24 h, %lld in all", (long long)fresh,
              (long long)d->numbers[asked[k]].dead);
-    snprintf(mend, sizeof mend, "heroq dead %.*s", (int)type.n, type.p);
+    snprintf(mend, sizeof mend, "heroq dead %.400s", d->queues.name[asked[k]]);
     hq_doctor_add(d, HQ_FOUND_DEAD_LETTERS, d->queues.name[asked[k]], found, mend);
   }
   hq_batch_free(&b);

@@ -91,6 +91,7 @@ class System:
 def system(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
     for name in [name for name in os.environ if name.startswith("HEROQ_") and not name.startswith("HEROQ_TEST")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     made = System(server, tmp_path, monkeypatch)
     with made.undo:
         yield made
@@ -116,6 +117,13 @@ def no_effect(s: System) -> None:
 def insecure_tls(s: System) -> None:
     s.url = s.url.replace("redis://", "rediss://")
     s.options |= {"tls_insecure_skip_verify": True, "connect_timeout": "1s"}
+
+
+def readable_secret(s: System) -> None:
+    file = s.tmp_path / "config.toml"
+    file.write_text('lease = "10s"\npassword = "secret"\n')
+    file.chmod(0o644)
+    s.monkeypatch.setenv("HEROQ_CONFIG", str(file))
 
 
 def clear_text(s: System) -> None:
@@ -441,7 +449,7 @@ class SlowServer(_Rewriting):
 BREAKS: dict[str, Callable[[System], None]] = {
     one.__name__: one
     for one in (
-        unknown, unknown_variable, no_effect, insecure_tls, clear_text, unreachable, refused, old_version, replica,
+        unknown, unknown_variable, no_effect, insecure_tls, readable_secret, clear_text, unreachable, refused, old_version, replica,
         cluster_down, cluster_split, evicts_jobs, would_evict, evicts_results, memory_full, memory_near, no_persistence,
         only_snapshots, snapshot_failed, aof_failed, few_replicas, min_replicas, replica_behind, clock, slow,
         near_maxclients, idle_timeout, missing_rights, queue_wrong_type, too_many_keys, paused, no_actor, starved, mixed_types, no_hash,
@@ -677,3 +685,47 @@ def test_it_is_no_burden(system: System) -> None:
     assert "keys" not in calls
     assert calls["scan"] < 400
     assert sum(calls.values()) < 60_000
+
+
+# ---- the client's side ----
+
+
+def test_files_with_secrets(system: System) -> None:
+    folder = system.tmp_path / "heroq"
+    folder.mkdir()
+    config, password = folder / "config.toml", folder / "password"
+    password.write_text("secret")
+    for text, mode, found in (
+        ('url = "redis://:secret@localhost"', 0o644, True),
+        ('url = "redis://:secret@localhost"', 0o600, False),
+        ('url = "redis://localhost"', 0o644, False),
+        ('password_file = "password"', 0o644, False),
+    ):
+        config.write_text(f"{text}\n")
+        config.chmod(mode)
+        assert [row["subject"] for row in system.found("readable_secret")] == ([str(config)] if found else [])
+    system.options["password_file"] = str(password)
+    password.chmod(0o640)
+    system.do("CONFIG", "SET", "requirepass", "secret")
+    try:
+        (row,) = system.found("readable_secret")
+    finally:
+        with Connection(system.server.port, "secret") as link:
+            link.call("CONFIG", "SET", "requirepass", "")
+    assert (row["subject"], row["mend"]) == (str(password), f"chmod 600 {password}")
+    assert "secret" not in str(row)
+
+
+@pytest.mark.parametrize(
+    "name", ["HEROQ_URL", "HEROQ_LEASE", "HEROQ_SIGN_KEYS", "HEROQ_CONFIG", "HEROQ_DATABASE_OF_OURS", "HEROQ_TESTS"]
+)
+def test_variables_that_are_none_of_ours_or_right(system: System, name: str) -> None:
+    system.monkeypatch.setenv(name, "10s")
+    assert system.found("unknown_variable") == []
+
+
+def test_what_the_client_is(system: System) -> None:
+    report = system.examine()
+    assert report["library"] == heroq.__version__
+    assert report["tls"] in (0, 1)
+    assert report["url"] == system.url

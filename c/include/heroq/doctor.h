@@ -7,7 +7,7 @@
 
 HEROQ_BEGIN_DECLS
 
-/** Looks, and answers: `worst` (ok, unknown, warning, error), `url`, how many there are of `error`, `warning`, `unknown`
+/** Looks, and answers: `worst` (ok, unknown, warning, error), `url`, `library` (its version), `tls` (1: it can), how many there are of `error`, `warning`, `unknown`
  *  and `ok`, `fixed` (how many were mended; those do not count), and `checks`, a list of
  *  check, finding (its name; "" where nothing is wrong), severity, subject (a key, a setting), looked (what at), found,
  *  means, mend (a command), fixable (1: `fix` mends it), fix (what was done, or would be), fixed (1: it is no more).
