@@ -13,7 +13,8 @@ def examine(client: Client, *, fix: Literal["no", "plan", "yes"] = "no") -> dict
 
     `worst` (ok, unknown, warning, error), how many there are of each, `fixed`, and `checks`, a list of: check, finding
     ("" where nothing is wrong), severity, subject, looked, found, means, mend (a command), fixable, fix, fixed.
-    With `fix="yes"` it mends what can be mended without losing a job or running one twice, with "plan" it says what it would do.
+    With `fix="yes"` it mends what can be mended without losing a job or running one twice, with "plan" it only says
+    what it would do.
     """
     return _heroq.heroq_doctor_run(client._handle, options.handle({"fix": fix}))
 

@@ -142,6 +142,7 @@ def test_the_headers_hide_nothing_from_a_binding() -> None:
 FINE_WITH_NOTHING = {
     "heroq_call_new",
     "heroq_jobs_new",
+    "heroq_doctor_findings",
     "heroq_options_new",
     "heroq_options_describe",
     "heroq_options_get",

@@ -127,7 +127,7 @@ def test_63_acl_minimal_actor(server: Server, user: MakeUser) -> None:
         assert not denied(server)
         assert runner.said() == canonical.said() == []
         checks = heroq.doctor.examine(sup.client)["checks"]
-        assert {one["check"] for one in checks if one["severity"] == "unknown"} <= {"persistence"}
+        assert {one["check"] for one in checks if one["severity"] == "unknown"} <= {"config", "persistence"}
         assert denied(server) <= {"command config|get", "command config"}
 
 

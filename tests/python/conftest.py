@@ -8,11 +8,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import heroq
 import pytest
 from heroq import testing
+from support.breaks import System
 from support.server import Server
 
 Cli = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -102,3 +104,22 @@ def working(server: Server) -> Callable[..., Any]:
             yield supervisor
 
     return run
+
+
+@pytest.fixture(scope="module")
+def healthy_server() -> Iterator[Server]:
+    """What the doctor has nothing to say of: with an append-only file, without eviction."""
+    with Server(args=["--appendonly", "yes", "--enable-debug-command", "yes"]) as server:
+        yield server
+
+
+@pytest.fixture
+def system(healthy_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
+    """A healthy system, to be broken."""
+    healthy_server.command("FLUSHALL")
+    for name in [name for name in os.environ if name.startswith("HEROQ_") and not name.startswith("HEROQ_TEST")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    made = System(healthy_server, tmp_path, monkeypatch)
+    with made.undo:
+        yield made

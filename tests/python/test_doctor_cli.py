@@ -57,7 +57,9 @@ def pause(server: Server) -> None:
 
 def lose_a_lease(server: Server) -> None:
     server.command("ZADD", "{heroq}:queues", 1, Q)
-    server.command("HSET", "hero:job:a", "script", "x", "status", "started", "script_type", "osis", "hq_token", "7:h.1.x")
+    server.command(
+        "HSET", "hero:job:a", "script", "x", "status", "started", "script_type", "osis", "hq_token", "7:h.1.x"
+    )
     server.command("HSET", "{" + Q + "}:holders", "a", "7:h.1.x")
 
 

@@ -31,7 +31,9 @@ def _paragraph(label: str, text: str, width: int) -> str:
 
 
 def _summary(report: dict[str, Any]) -> str:
-    counts = [(report[name], name if report[name] == 1 or name in ("unknown", "ok") else f"{name}s") for name in EXIT_CODES]
+    counts = [
+        (report[name], name if report[name] == 1 or name in ("unknown", "ok") else f"{name}s") for name in EXIT_CODES
+    ]
     parts = [f"{count} {name}" for count, name in sorted(counts, key=lambda one: one[1] == "ok") if count]
     return ", ".join([*parts, f"{report['fixed']} mended"] if report["fixed"] else parts)
 
