@@ -9,7 +9,9 @@
 enum {
   UNCONSUMED = 5000,  /* ms that a job may wait before somebody should have come */
   SECOND_LOOK = 300,  /* ms between the two looks */
-  SAMPLE = 50,        /* ids looked at from each end of a queue */
+  SAMPLE = 50,        /* ids looked at from each end of a queue, at most */
+  LEAST = 5,          /* and at least, where there are many queues */
+  SAMPLES = 2000,     /* of all queues, about */
   LOOKED_AT = 1000,   /* queues whose ids are looked at */
   FRESH = 86400000,   /* ms that dead letters are news */
   DEAD_QUEUES = 1000, /* queues whose dead letters are counted */
@@ -137,19 +139,25 @@ static void look_at_job(mixed *m, hq_slice want, hq_slice id, const hq_reply *jo
   }
 }
 
+static int sample_of(const hq_doctor *d) {
+  int each = (int)(SAMPLES / (d->queues.n + 1));
+  return each > SAMPLE ? SAMPLE : each < LEAST ? LEAST : each;
+}
+
 static heroq_status look_at_types(hq_doctor *d, uint32_t i, mixed *m, heroq_error *err) {
+  int sample = sample_of(d);
   hq_slice want = type_of(d->queues.name[i]);
   hq_batch ids, jobs;
   char first[24];
   *m = (mixed){0};
   hq_batch_init(&ids);
   hq_batch_init(&jobs);
-  snprintf(first, sizeof first, "%d", -SAMPLE);
+  snprintf(first, sizeof first, "%d", -sample);
   hq_batch_words(&ids, "LRANGE", d->queues.name[i], first, "-1", NULL);
-  snprintf(first, sizeof first, "%d", SAMPLE - 1);
-  hq_batch_words(&ids, "LRANGE", d->queues.name[i], "0", d->numbers[i].waiting > SAMPLE ? first : "-1", NULL);
+  snprintf(first, sizeof first, "%d", sample - 1);
+  hq_batch_words(&ids, "LRANGE", d->queues.name[i], "0", d->numbers[i].waiting > sample ? first : "-1", NULL);
   heroq_status status = hq_errand_all(&d->errand, &ids, d->queues.name[i], err);
-  uint32_t ends = d->numbers[i].waiting > SAMPLE ? 2 : 1;
+  uint32_t ends = d->numbers[i].waiting > sample ? 2 : 1;
   for (uint32_t e = 0; e < ends && !status; e++) {
     const hq_reply *list = hq_batch_reply(&ids, e);
     for (uint32_t k = 0; k < hq_reply_count(list); k++) {

@@ -127,28 +127,32 @@ def test_each_check_stands_alone(system: System, finding: str) -> None:
 
 
 def test_it_is_no_burden(system: System) -> None:
-    """100,000 jobs, 200 queues: no command of 10 ms, never KEYS, and not many in all."""
+    """100,000 jobs, 200 queues: no command of 10 ms, never KEYS, and not many in all.
+
+    On a busy machine any command may take so long, but not the same in each of five runs.
+    """
     system.do(
         "EVAL",
         """local old = {'script', 'x', 'status', 'dispatched', 'createdAt', '2026-01-02T03:04:05Z'}
         for i = 1, 100000 do
-          redis.call('HSET', 'hero:job:j' .. i, unpack(old))
+          redis.call('HSET', 'hero:job:j' .. i, 'script_type', 't' .. (i % 200), unpack(old))
           redis.call('LPUSH', 'hero:q:work:type:t' .. (i % 200), 'j' .. i)
         end""",
         0,
     )
     system.config("slowlog-log-slower-than", "10000")
-    system.do("SLOWLOG", "RESET")
-    system.do("CONFIG", "RESETSTAT")
-    report = system.examine()
-    assert report["worst"] == "warning"
-    slow = [entry for entry in system.do("SLOWLOG", "GET", 10) if entry[3][0] not in (b"DEBUG", b"EVAL")]
-    assert slow == []
+    slow: list[set[bytes]] = []
+    while len(slow) < 5 and (not slow or set.intersection(*slow)):
+        system.do("SLOWLOG", "RESET")
+        system.do("CONFIG", "RESETSTAT")
+        assert system.examine()["worst"] == "warning"
+        slow.append({b" ".join(entry[3][:2]) for entry in system.do("SLOWLOG", "GET", 100)})
+    assert not set.intersection(*slow), slow
     stats = system.do("INFO", "commandstats").decode()
     calls = {m[1]: int(m[2]) for m in re.finditer(r"cmdstat_([^:]+):calls=(\d+)", stats)}
     assert "keys" not in calls
     assert calls["scan"] < 400
-    assert sum(calls.values()) < 60_000
+    assert sum(calls.values()) < 15_000
 
 
 # ---- the client's side ----
