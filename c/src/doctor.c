@@ -57,7 +57,10 @@ static const struct check {
     {"jobs", true, hq_check_jobs, "the others, in every queue they may be in, twice"},
     {"replies", false, hq_check_replies, "a sample of reply lists: whether they end"},
 };
-enum { CHECKS = sizeof checks / sizeof *checks };
+enum {
+  CHECKS = sizeof checks / sizeof *checks,
+  SHOWN = 10 /* rows of a finding; the rest is counted */
+};
 
 /* ---- findings ---- */
 
@@ -90,8 +93,29 @@ static void add_row(hq_doctor *d, const struct finding *f, const char *subject, 
     d->weight[f ? f->severity : HQ_SEV_OK]++;
 }
 
+static void add_some(hq_doctor *d, enum hq_finding finding, const char *subject, const char *found, const char *mend,
+                     const hq_repair *repair) {
+  if (d->shown[finding]++ < SHOWN)
+    add_row(d, &findings[finding], subject, found, mend, repair);
+  else if (repair && repair->done)
+    d->mended++;
+  else
+    d->more[finding]++;
+}
+
+/* After a check: what has no row of its own. */
+static void add_more(hq_doctor *d) {
+  char found[60];
+  for (size_t f = 0; f < HQ_FINDING_TOTAL; f++) {
+    if (!d->more[f]) continue;
+    snprintf(found, sizeof found, "%d more like these", d->more[f]);
+    add_row(d, &findings[f], "*", found, "mend those above and run the doctor again", NULL);
+    d->more[f] = 0;
+  }
+}
+
 void hq_doctor_add(hq_doctor *d, enum hq_finding finding, const char *subject, const char *found, const char *mend) {
-  add_row(d, &findings[finding], subject, found, mend, NULL);
+  add_some(d, finding, subject, found, mend, NULL);
 }
 
 static bool is_denied(heroq_status status) { return status == HEROQ_E_DENIED || status == HEROQ_E_SERVER; }
@@ -107,7 +131,7 @@ heroq_status hq_doctor_add_mended(hq_doctor *d, enum hq_finding finding, const c
     status = run(d, what, &repair, &why);
     if (status) snprintf(repair.said, sizeof repair.said, "could not %s: %.150s", would, why.text);
   }
-  add_row(d, &findings[finding], subject, found, mend, &repair);
+  add_some(d, finding, subject, found, mend, &repair);
   if (status && !is_denied(status)) return hq_error_copy(err, &why), status;
   return HEROQ_OK;
 }
@@ -227,6 +251,7 @@ static heroq_status run_checks(hq_doctor *d, heroq_error *err) {
       continue;
     }
     heroq_status status = checks[i].run(d, &why);
+    add_more(d);
     if (is_denied(status)) {
       hq_doctor_add(d, HQ_FOUND_UNKNOWN, checks[i].name, why.text, "run the doctor as a user who may");
     } else if (is_servers_fault(d, status)) {

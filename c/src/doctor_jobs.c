@@ -12,8 +12,7 @@ enum {
   QUEUES = 16,     /* queues each is looked for in */
   LONGEST = 20000, /* a longer list is not searched */
   SECOND_LOOK = 200,
-  SETTLING = 1200, /* ms in which who wrote an output or replied writes the status as well (c/PROTOCOL.md 1.4) */
-  SHOWN = 10       /* jobs named one by one */
+  SETTLING = 1200 /* ms in which who wrote an output or replied writes the status as well (c/PROTOCOL.md 1.4) */
 };
 
 /* ---- results without a status ---- */
@@ -220,7 +219,7 @@ static heroq_status still_same(hq_doctor *d, heroq_error *err) {
 }
 
 static heroq_status add_all_lost(hq_doctor *d, heroq_error *err) {
-  uint32_t lost = 0, unsearched = 0;
+  uint32_t unsearched = 0;
   char found[120];
   heroq_status status = HEROQ_OK;
   for (uint32_t i = 0; i < d->suspects && !status; i++) {
@@ -228,12 +227,8 @@ static heroq_status add_all_lost(hq_doctor *d, heroq_error *err) {
     if (s->found || s->told) continue;
     if (s->not_searched)
       unsearched++;
-    else if (lost++ < SHOWN)
+    else
       status = add_lost(d, s, err);
-  }
-  if (lost > SHOWN) {
-    snprintf(found, sizeof found, "%u more jobs like these", lost - SHOWN);
-    hq_doctor_add(d, HQ_FOUND_MORE_LOST, HQ_JOB_PREFIX "*", found, "mend those above and run the doctor again");
   }
   if (unsearched) {
     snprintf(found, sizeof found, "%u jobs were not looked for: their queue is too long, or there are too many",

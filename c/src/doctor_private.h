@@ -31,9 +31,10 @@ typedef struct hq_doctor {
   uint32_t suspects;
   int16_t saves; /* whether the server writes snapshots; -1 unknown, as the next two */
   int64_t idle_timeout, min_replicas;
-  size_t check;      /* the one under way */
-  int32_t findings;  /* of the one under way */
-  int32_t weight[4]; /* how many of each severity that are not mended */
+  size_t check;                                            /* the one under way */
+  int32_t findings;                                        /* of the one under way */
+  int32_t shown[HQ_FINDING_TOTAL], more[HQ_FINDING_TOTAL]; /* of each: rows, and those without one */
+  int32_t weight[4];                                       /* how many of each severity that are not mended */
   int32_t mended;
   bool refused; /* that was told */
   heroq_record *checks;

@@ -1,4 +1,5 @@
 /* The doctor's checks of queues: which there are, is anybody there, do the right jobs wait in them. */
+#include "clock.h"
 #include "doctor_private.h"
 #include "errors.h"
 #include "keys_private.h"
@@ -7,6 +8,8 @@
 #include <string.h>
 
 enum {
+  SEARCH = 2000,      /* ms that foreign queues may be searched for */
+  MANY = 10000,       /* queues that are enough */
   UNCONSUMED = 5000,  /* ms that a job may wait before somebody should have come */
   SECOND_LOOK = 300,  /* ms between the two looks */
   SAMPLE = 50,        /* ids looked at from each end of a queue, at most */
@@ -26,8 +29,13 @@ static hq_slice type_of(const char *queue_key) {
 /* ---- which there are ---- */
 
 heroq_status hq_check_queues(hq_doctor *d, heroq_error *err) {
-  bool whole;
-  heroq_status status = hq_find_queues(&d->errand, &d->queues, &whole, err);
+  bool whole = false;
+  heroq_status status = HEROQ_OK;
+  /* Each call searches a part, and goes on where the last one ended. */
+  for (int64_t end = hq_mono_ms() + SEARCH; !status && !whole && d->queues.n < MANY && hq_mono_ms() < end;) {
+    hq_names_free(&d->queues);
+    status = hq_find_queues(&d->errand, &d->queues, &whole, err);
+  }
   if (status) return status;
   hq_numbers *numbers = calloc(d->queues.n + 1, sizeof *numbers);
   if (!numbers) return hq_fail_nomem(err);

@@ -537,7 +537,7 @@ static void only_in_dead(void **state) {
   none();
 }
 
-static void many_lost_jobs_are_summed_up(void **state) {
+static void many_of_a_kind_are_summed_up(void **state) {
   char id[16];
   (void)state;
   for (int i = 0; i < 30; i++) {
@@ -615,7 +615,7 @@ int main(void) {
       TEST(started_and_lost),
       TEST(foreign_actor_died),
       TEST(only_in_dead),
-      TEST(many_lost_jobs_are_summed_up),
+      TEST(many_of_a_kind_are_summed_up),
       TEST(a_strangers_id_is_no_shell_command),
       TEST(endless_replies),
       TEST(errors_of_the_call),

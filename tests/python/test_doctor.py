@@ -46,6 +46,14 @@ def test_a_break_is_found(system: System, finding: str) -> None:
     }
 
 
+def test_many_of_a_kind_are_summed_up(system: System) -> None:
+    for i in range(30):
+        system.do("HSET", f"{{hero:q:work:type:t{i}}}:meta", "paused", 1)
+        system.do("ZADD", "{heroq}:queues", 1, f"hero:q:work:type:t{i}")
+    rows = system.found("paused")
+    assert [row["found"] for row in rows] == ["the queue is paused"] * 10 + ["20 more like these"]
+
+
 # ---- what is well ----
 
 
@@ -63,7 +71,7 @@ def test_a_healthy_system_at_work_gives_no_finding(system: System) -> None:
         Runner(system.url, handler, types="osis"),
         Runner(system.url, handler, types="sal", backoff="20ms"),
     ):
-        end = time.monotonic() + 2.5
+        end = time.monotonic() + 1.5
         looks = 0
         while time.monotonic() < end:
             sup.submit_many(["x"] * 500, script_type="osis")
@@ -127,14 +135,14 @@ def test_each_check_stands_alone(system: System, finding: str) -> None:
 
 
 def test_it_is_no_burden(system: System) -> None:
-    """100,000 jobs, 200 queues: no command of 10 ms, never KEYS, and not many in all.
+    """40,000 jobs, 200 queues: no command of 10 ms, never KEYS, and not many in all.
 
     On a busy machine any command may take so long, but not the same in each of five runs.
     """
     system.do(
         "EVAL",
         """local old = {'script', 'x', 'status', 'dispatched', 'createdAt', '2026-01-02T03:04:05Z'}
-        for i = 1, 100000 do
+        for i = 1, 40000 do
           redis.call('HSET', 'hero:job:j' .. i, 'script_type', 't' .. (i % 200), unpack(old))
           redis.call('LPUSH', 'hero:q:work:type:t' .. (i % 200), 'j' .. i)
         end""",
@@ -151,7 +159,7 @@ def test_it_is_no_burden(system: System) -> None:
     stats = system.do("INFO", "commandstats").decode()
     calls = {m[1]: int(m[2]) for m in re.finditer(r"cmdstat_([^:]+):calls=(\d+)", stats)}
     assert "keys" not in calls
-    assert calls["scan"] < 400
+    assert calls["scan"] < 150
     assert sum(calls.values()) < 15_000
 
 

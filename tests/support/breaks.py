@@ -292,7 +292,7 @@ def queue_wrong_type(s: System) -> None:
 
 @breaks
 def too_many_keys(s: System) -> None:
-    s.do("DEBUG", "POPULATE", 150_000, "other", 1)
+    s.do("EVAL", f"for i = 1, 10001 do redis.call('LPUSH', '{Q}' .. i, 'a') end", 0)
 
 
 @breaks
@@ -408,12 +408,6 @@ def half_requeued(s: System) -> None:
     s.actor()
     s.job("a", hq_requeued="1", hq_queue=Q)
     s.do("ZADD", f"{H}:dead", 5, "a")
-
-
-@breaks
-def more_lost(s: System) -> None:
-    for i in range(12):
-        s.job(f"j{i}")
 
 
 @breaks
