@@ -247,7 +247,8 @@ static heroq_status run_checks(hq_doctor *d, heroq_error *err) {
     d->check = i;
     d->findings = 0;
     if (checks[i].needs_queues && !d->numbers) {
-      hq_doctor_add(d, HQ_FOUND_UNKNOWN, "queues", "the queues could not be read", "");
+      hq_doctor_add(d, HQ_FOUND_UNKNOWN, "queues", "the queues could not be read",
+                    "mend what the check of the queues tells");
       continue;
     }
     heroq_status status = checks[i].run(d, &why);

@@ -59,7 +59,7 @@ enum hq_severity { HQ_SEV_OK = 0, HQ_SEV_UNKNOWN, HQ_SEV_WARNING, HQ_SEV_ERROR }
   X(NEVER_STARTED, "never_started", "jobs", WARNING, 0, "it was created and never started, or a foreign actor died as it took it") \
   X(LOST, "lost", "jobs", WARNING, 0, "the queue has lost it, its actor too") \
   X(FOREIGN_RUN, "foreign_run", "jobs", WARNING, 0, "a foreign actor runs it for long, or died with it") \
-  X(HALF_REQUEUED, "half_requeued", "jobs", WARNING, 1, "it was to be run again, and that was not carried to its end") \
+  X(HALF_REQUEUED, "half_requeued", "jobs", WARNING, 0, "it was to be run again, and that was not carried to its end") \
   X(NOT_SEARCHED, "not_searched", "jobs", UNKNOWN, 0, "this could not be looked at") \
   X(ENDLESS_REPLIES, "endless_replies", "replies", WARNING, 1, "foreign actors reply where no supervisor waits: the lists stay for ever")
 /* clang-format on */

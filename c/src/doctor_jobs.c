@@ -159,46 +159,21 @@ static void queue_of(const hq_suspect *s, char out[420]) {
     snprintf(out, 420, HQ_WORK_PREFIX "%s", typed ? s->type : "<script_type>");
 }
 
-/* The last step of a requeue, which the hash says was begun. */
-static heroq_status push_again(hq_doctor *d, const void *what, hq_repair *out, heroq_error *err) {
-  const hq_suspect *s = what;
-  char queue[420];
-  hq_qkeys q;
-  hq_batch b;
-  queue_of(s, queue);
-  if (!hq_qkeys_init(&q, queue)) return hq_fail_nomem(err);
-  hq_batch_init(&b);
-  hq_put_push_again(&b, &q, hq_slice_of(s->id));
-  heroq_status status = hq_errand_all(&d->errand, &b, queue, err);
-  out->done = !status;
-  snprintf(out->said, sizeof out->said, "queued it again, as requeue does");
-  hq_batch_free(&b);
-  hq_qkeys_free(&q);
-  return status;
-}
-
-static heroq_status add_lost(hq_doctor *d, const hq_suspect *s, heroq_error *err) {
+static void add_lost(hq_doctor *d, const hq_suspect *s) {
   char found[300], mend[900], span[24], queue[420], word[320];
-  bool typed = hq_name_ok(hq_slice_of(s->type));
+  bool typed = hq_name_ok(hq_slice_of(s->type)), dispatched = s->state == HQ_S_DISPATCHED;
   queue_of(s, queue);
   int at = snprintf(found, sizeof found, "%s", hq_state_name(s->state));
   if (s->age >= 0) at += snprintf(found + at, sizeof found - (size_t)at, " for %s", hq_doctor_span(s->age, span));
   snprintf(found + at, sizeof found - (size_t)at, ", %s",
            s->in_dead ? "only in the dead letters" : "in no queue and held by nobody");
   hq_doctor_word(s->id, word);
-  if (s->state == HQ_S_DISPATCHED && !s->in_dead && typed)
-    snprintf(mend, sizeof mend, "heroq start %s", word);
+  if (dispatched && typed)
+    snprintf(mend, sizeof mend, "heroq %s %s", s->in_dead ? "requeue" : "start", word);
   else
     snprintf(mend, sizeof mend, "redis-cli LPUSH %s %s", queue, word);
-  if (s->in_dead && s->state == HQ_S_DISPATCHED && !s->has_token && (typed || *s->queue))
-    return hq_doctor_add_mended(d, HQ_FOUND_HALF_REQUEUED, s->key, found, mend, "queue it again, as requeue does",
-                                push_again, s, err);
-  hq_doctor_add(d,
-                s->state == HQ_S_DISPATCHED ? HQ_FOUND_NEVER_STARTED
-                : s->has_token              ? HQ_FOUND_LOST
-                                            : HQ_FOUND_FOREIGN_RUN,
-                s->key, found, mend);
-  return HEROQ_OK;
+  enum hq_finding finding = dispatched ? HQ_FOUND_NEVER_STARTED : s->has_token ? HQ_FOUND_LOST : HQ_FOUND_FOREIGN_RUN;
+  hq_doctor_add(d, dispatched && s->in_dead ? HQ_FOUND_HALF_REQUEUED : finding, s->key, found, mend);
 }
 
 /* Reads the hashes again: a suspect that has moved on is none. */
@@ -218,24 +193,21 @@ static heroq_status still_same(hq_doctor *d, heroq_error *err) {
   return status;
 }
 
-static heroq_status add_all_lost(hq_doctor *d, heroq_error *err) {
+static void add_all_lost(hq_doctor *d) {
   uint32_t unsearched = 0;
   char found[120];
-  heroq_status status = HEROQ_OK;
-  for (uint32_t i = 0; i < d->suspects && !status; i++) {
+  for (uint32_t i = 0; i < d->suspects; i++) {
     const hq_suspect *s = &d->suspect[i];
     if (s->found || s->told) continue;
     if (s->not_searched)
       unsearched++;
     else
-      status = add_lost(d, s, err);
+      add_lost(d, s);
   }
-  if (unsearched) {
-    snprintf(found, sizeof found, "%u jobs were not looked for: their queue is too long, or there are too many",
-             unsearched);
-    hq_doctor_add(d, HQ_FOUND_NOT_SEARCHED, HQ_JOB_PREFIX "*", found, "run the doctor when the queue is shorter");
-  }
-  return status;
+  if (!unsearched) return;
+  snprintf(found, sizeof found, "%u jobs were not looked for: their queue is too long, or there are too many",
+           unsearched);
+  hq_doctor_add(d, HQ_FOUND_NOT_SEARCHED, HQ_JOB_PREFIX "*", found, "run the doctor when the queue is shorter");
 }
 
 heroq_status hq_check_jobs(hq_doctor *d, heroq_error *err) {
@@ -251,5 +223,6 @@ heroq_status hq_check_jobs(hq_doctor *d, heroq_error *err) {
     if (!status && !look && open) status = hq_doctor_pause(d, SECOND_LOOK, err);
   }
   if (!status) status = still_same(d, err);
-  return status ? status : add_all_lost(d, err);
+  if (!status) add_all_lost(d);
+  return status;
 }

@@ -88,9 +88,21 @@ static void list_manned(const hq_doctor *d, hq_buf *out) {
   }
 }
 
+/* ", and db1 has keys too": an actor may be connected to the wrong one. */
+static void list_databases(const hq_doctor *d, hq_buf *out) {
+  enum { DATABASES = 16 };
+  for (int i = 0; i < DATABASES; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "db%d", i);
+    if (i == hq_client_endpoint(d->errand.client, hq_slice_of(""))->db || !hq_info_value(d->info, name).p) continue;
+    hq_buf_text(out, out->n ? ", " : "; keys are also in ");
+    hq_buf_text(out, name);
+  }
+}
+
 static void add_unconsumed(hq_doctor *d, uint32_t i, const hq_numbers *n) {
   char found[500], mend[300], span[24];
-  hq_buf manned = {0};
+  hq_buf manned = {0}, others = {0};
   hq_slice type = type_of(d->queues.name[i]);
   int at = snprintf(found, sizeof found, "%lld waiting", (long long)n->waiting);
   if (n->oldest)
@@ -99,14 +111,16 @@ static void add_unconsumed(hq_doctor *d, uint32_t i, const hq_numbers *n) {
   if (n->actors) {
     snprintf(found + at, sizeof found - (size_t)at, ", actors that listen: %lld, and they take nothing",
              (long long)n->actors);
-    hq_doctor_add(d, HQ_FOUND_STARVED, d->queues.name[i], found, "");
+    hq_doctor_add(d, HQ_FOUND_STARVED, d->queues.name[i], found, "heroq actors, and the log where they run");
     return;
   }
   list_manned(d, &manned);
-  snprintf(found + at, sizeof found - (size_t)at, ", no actor of heroq listens (actors are on: %s)",
-           manned.n ? hq_buf_cstr(&manned) : "no queue");
+  list_databases(d, &others);
+  snprintf(found + at, sizeof found - (size_t)at, ", no actor of heroq listens (actors are on: %.250s%s)",
+           manned.n ? hq_buf_cstr(&manned) : "no queue", hq_buf_cstr(&others));
   snprintf(mend, sizeof mend, "heroq actor --type %.*s --exec python3", (int)type.n, type.p);
   hq_doctor_add(d, HQ_FOUND_NO_ACTOR, d->queues.name[i], found, mend);
+  hq_buf_free(&others);
   hq_buf_free(&manned);
 }
 

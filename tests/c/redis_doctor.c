@@ -531,7 +531,8 @@ static void only_in_dead(void **state) {
   examine();
   const finding *f = only("jobs", "warning", "hero:job:half");
   has(f->found, "only in the dead letters");
-  mend(f->mend);
+  assert_string_equal(f->mend, "heroq requeue half");
+  test_redis_do(server, "LPUSH", Q, "half", NULL);
   it_takes("half");
   examine();
   none();
@@ -580,10 +581,17 @@ static void endless_replies(void **state) {
 
 static void errors_of_the_call(void **state) {
   heroq_record *r = NULL;
+  heroq_options *options;
   heroq_call *call;
   (void)state;
   assert_status(HEROQ_E_INVALID, heroq_doctor_run(NULL, NULL, &r, NULL, &err), &err);
   assert_status(HEROQ_E_INVALID, heroq_doctor_run(client, NULL, NULL, NULL, &err), &err);
+  assert_status(HEROQ_E_INVALID, heroq_doctor_findings(NULL, &err), &err);
+  assert_ok(heroq_options_new(&options, &err), &err);
+  assert_ok(heroq_options_set(options, "lease", "1s", &err), &err);
+  assert_status(HEROQ_E_OPTION, heroq_doctor_run(client, options, &r, NULL, &err), &err);
+  test_assert_text(&err, "it takes fix");
+  heroq_options_free(options);
   assert_ok(heroq_call_new(&call, &err), &err);
   heroq_call_cancel(call);
   assert_status(HEROQ_E_CANCELLED, heroq_doctor_run(client, NULL, &r, call, &err), &err);

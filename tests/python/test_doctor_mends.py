@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from typing import Any
 
 import heroq
 import pytest
 from heroq import doctor
+from support.acting import Runner
 from support.breaks import BREAKS, H, Q, System
-from support.server import Server
+from support.server import Server, wait_until
 
 FINDINGS = {row["finding"]: row for row in doctor.findings()}
 
@@ -26,7 +30,6 @@ LEFT = {
     "unreaped": ("LRANGE", Q, 0, -1),
     "old_handoff": ("LRANGE", Q, 0, -1),
     "unsettled": ("HMGET", "hero:job:a", "status", "output"),
-    "half_requeued": ("LRANGE", Q, 0, -1),
     "endless_replies": ("LRANGE", "hero:q:reply:j3", 0, -1),
 }
 LEFT_THERE = {"unsettled": [b"finished", b"42"], "endless_replies": [b"42"]}
@@ -98,6 +101,55 @@ def test_a_mend_that_is_not_allowed_says_so(system: System) -> None:
     system.url = system.url.replace("redis://", "redis://little:pw@")
     (row,) = system.found("old_handoff", fix="yes")
     assert not row["fixed"] and row["fix"].startswith("could not move them back") and "NOPERM" in row["fix"]
+
+
+HOLDS_THREE = """
+import sys, time, heroq
+actor = heroq.Actor(sys.argv[1], types="osis", lease="600ms", log="off")
+jobs = [actor.take() for _ in range(3)]
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def test_jobs_of_a_dead_actor_run_again_once(system: System) -> None:
+    """It died, and its leases are gone: without them nobody would give its jobs back."""
+    with heroq.Supervisor(system.url) as sup:
+        ids = sup.submit_many(["x"] * 3, "osis")
+        with subprocess.Popen([sys.executable, "-c", HOLDS_THREE, system.url], stdout=subprocess.PIPE) as actor:
+            assert actor.stdout and actor.stdout.readline() == b"held\n"
+            actor.kill()
+        system.do("DEL", f"{H}:leases")
+        system.options["lease"] = "600ms"
+        (row,) = system.found("no_lease", fix="yes")
+        assert row["fixed"]
+        with Runner(system.url, types="osis") as runner:
+            for job_id in ids:
+                sup.await_result(job_id, timeout=30)
+            assert runner.run_count() == dict.fromkeys(ids, 1)
+
+
+def test_a_job_that_runs_is_not_run_twice(system: System) -> None:
+    """Its lease is gone, its actor lives: the lease that the doctor gives does not take the job away."""
+    gate = threading.Event()
+
+    def handler(job: heroq.Job) -> None:
+        assert gate.wait(30)
+        job.finish("done")
+
+    with (
+        heroq.Supervisor(system.url) as sup,
+        Runner(system.url, handler, types="osis", lease="30s") as runner,
+    ):
+        job = sup.submit("x", script_type="osis")
+        wait_until(lambda: runner.runs, what="it runs")
+        wait_until(lambda: system.do("DEL", f"{H}:leases") and system.found("no_lease", fix="yes"), 30, "it is mended")
+        with Runner(system.url, types="osis", lease="30s") as other:
+            with heroq.Queue("osis", sup.client) as queue:
+                queue.tend()
+            gate.set()
+            assert sup.await_result(job, timeout=30) == b"done"
+            assert (runner.run_count(), other.runs) == ({job.id: 1}, [])
 
 
 def test_values_of_fix(system: System) -> None:
