@@ -13,6 +13,7 @@
 enum {
   SAMPLE = 1000,    /* job hashes looked at */
   ROUNDS = 20,      /* SCANs for them */
+  FEW = 10,         /* of each type that is no hash */
   SUSPECTS = 100,   /* of them looked into */
   YOUNG = 60000,    /* ms that a job may be on its way */
   SECOND_LOOK = 200 /* ms until a hash that looks broken is read again */
@@ -102,15 +103,27 @@ static heroq_status read_jobs(hq_doctor *d, hq_batch *b, int64_t *now, heroq_err
   return status;
 }
 
+/* A few of what is no hash, then hashes. */
+static heroq_status find_jobs(hq_doctor *d, heroq_error *err) {
+  static const char *const types[] = {"string", "list", "set", "zset", "stream"};
+  heroq_status status = HEROQ_OK;
+  bool whole;
+  for (size_t i = 0; i < sizeof types / sizeof *types && !status; i++)
+    status = hq_find_keys(&d->errand, HQ_JOB_PREFIX "*", types[i], ROUNDS / 4, d->jobs.n + FEW, &d->jobs, &whole, err);
+  return status
+             ? status
+             : hq_find_keys(&d->errand, HQ_JOB_PREFIX "*", "hash", ROUNDS, d->jobs.n + SAMPLE, &d->jobs, &whole, err);
+}
+
 heroq_status hq_check_hashes(hq_doctor *d, heroq_error *err) {
   broken faults[3] = {0};
-  bool whole, bad = false;
+  bool bad = false;
   int64_t now;
   hq_batch b;
   hq_batch_init(&b);
   d->suspect = calloc(SUSPECTS + 1, sizeof *d->suspect);
   heroq_status status = d->suspect ? HEROQ_OK : hq_fail_nomem(err);
-  if (!status) status = hq_find_keys(&d->errand, HQ_JOB_PREFIX "*", NULL, ROUNDS, SAMPLE, &d->jobs, &whole, err);
+  if (!status) status = find_jobs(d, err);
   if (!status) status = read_jobs(d, &b, &now, err);
   for (uint32_t i = 0; i < d->jobs.n && !status; i++) bad = bad || fault_of(&b, i) >= 0;
   if (!status && bad) { /* a foreign program may store a hash in several steps */
