@@ -2,6 +2,7 @@
 #include "doctor_private.h"
 
 #include "clock.h"
+#include "keys_private.h"
 #include "options_private.h"
 #include "record_private.h"
 #include "tend.h"
@@ -188,6 +189,12 @@ const char *hq_doctor_word(const char *s, char out[320]) {
   else
     snprintf(out, 320, "<id>");
   return out;
+}
+
+void hq_doctor_mend_by_actor(char *out, size_t cap, const char *queue_key) {
+  hq_slice type = HQ_SLICE_NONE, group, instance;
+  hq_key_queue_parts(hq_slice_of(queue_key), &type, &group, &instance);
+  snprintf(out, cap, "heroq actor --type %.*s --exec python3", (int)type.n, type.p ? type.p : "");
 }
 
 void hq_doctor_copy(char *out, size_t cap, hq_slice s) {

@@ -8,6 +8,8 @@
 
 enum hq_doctor_fix { HQ_FIX_NO = 0, HQ_FIX_PLAN, HQ_FIX_YES }; /* as the choices of the option `fix` */
 
+enum { HQ_DOCTOR_UNREAPED = 60000 }; /* ms that nobody looked after a queue, and that are too long */
+
 /* A job that has not ended for long: what its hash says, and what was found out about it. */
 typedef struct hq_suspect {
   const char *key, *id; /* into the names */
@@ -61,6 +63,8 @@ heroq_status hq_doctor_pause(hq_doctor *d, int64_t ms, heroq_error *err);
 const char *hq_doctor_span(int64_t ms, char out[24]);
 /* A wire id or key as one word of a shell command that is safe to paste, whatever a stranger has put into it. */
 const char *hq_doctor_word(const char *s, char out[320]);
+/* The command that starts an actor of the queue's type. */
+void hq_doctor_mend_by_actor(char *out, size_t cap, const char *queue_key);
 void hq_doctor_copy(char *out, size_t cap, hq_slice s);
 /* A repair: promotes what is due and reaps, as any actor of the queue would. `what` is the queue's key. */
 heroq_status hq_doctor_tend(hq_doctor *d, const void *what, hq_repair *out, heroq_error *err);

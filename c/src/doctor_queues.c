@@ -103,7 +103,6 @@ static void list_databases(const hq_doctor *d, hq_buf *out) {
 static void add_unconsumed(hq_doctor *d, uint32_t i, const hq_numbers *n) {
   char found[500], mend[300], span[24];
   hq_buf manned = {0}, others = {0};
-  hq_slice type = type_of(d->queues.name[i]);
   int at = snprintf(found, sizeof found, "%lld waiting", (long long)n->waiting);
   if (n->oldest)
     at += snprintf(found + at, sizeof found - (size_t)at, ", the oldest made %s ago",
@@ -118,7 +117,7 @@ static void add_unconsumed(hq_doctor *d, uint32_t i, const hq_numbers *n) {
   list_databases(d, &others);
   snprintf(found + at, sizeof found - (size_t)at, ", no actor of heroq listens (actors are on: %.250s%s)",
            manned.n ? hq_buf_cstr(&manned) : "no queue", hq_buf_cstr(&others));
-  snprintf(mend, sizeof mend, "heroq actor --type %.*s --exec python3", (int)type.n, type.p);
+  hq_doctor_mend_by_actor(mend, sizeof mend, d->queues.name[i]);
   hq_doctor_add(d, HQ_FOUND_NO_ACTOR, d->queues.name[i], found, mend);
   hq_buf_free(&others);
   hq_buf_free(&manned);

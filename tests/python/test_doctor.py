@@ -1,6 +1,6 @@
 """The doctor: each finding there is, produced by breaking the system in that way on purpose; none where all is well.
 
-A finding is a function of support/breaks.py that is named like it: a new one without such a function fails here.
+A finding is a function of support/breaks_*.py that is named like it: a new one without such a function fails here.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from pathlib import Path
 import heroq
 import pytest
 from heroq import doctor
+from support import breaks_queues, breaks_server
 from support.acting import Runner
-from support.breaks import BREAKS, System
+from support.breaks import System
 from support.server import Connection
 
 ROOT = Path(__file__).parents[2]
+BREAKS = breaks_server.BREAKS | breaks_queues.BREAKS
 FINDINGS = {row["finding"]: row for row in doctor.findings()}
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import heroq
 import pytest
 from heroq import doctor
+from support import breaks_queues, breaks_server
 from support.acting import Runner
-from support.breaks import BREAKS, H, Q, System
+from support.breaks import H, Q, System
 from support.server import Server, wait_until
 
+BREAKS = breaks_server.BREAKS | breaks_queues.BREAKS
 FINDINGS = {row["finding"]: row for row in doctor.findings()}
 
 

@@ -1,30 +1,19 @@
-/* The doctor's checks of what a queue's actors hold: holders beside leases, the handoff, what is due and not started. */
+/* The doctor's check of what a queue's actors hold: holders beside leases, and leases that ended. */
 #include "doctor_private.h"
 
 #include "delivery.h"
 #include "errors.h"
-#include "keys_private.h"
 #include "options_private.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-  UNREAPED = 60000,  /* ms without a reaper that are too long */
   SECOND_LOOK = 300, /* ms between the two looks */
   MOST_HELD = 1000,  /* held ids of a queue compared */
   MOST_ODD = 1000,   /* that do not agree, in all */
-  MOST_MOVED = 1000, /* ids moved out of a handoff */
   NAMED = 500        /* bytes of ids that a finding names */
 };
-
-static void mend_by_actor(char *out, size_t cap, const char *queue_key) {
-  hq_slice type = HQ_SLICE_NONE, group, instance;
-  hq_key_queue_parts(hq_slice_of(queue_key), &type, &group, &instance);
-  snprintf(out, cap, "heroq actor --type %.*s --exec python3", (int)type.n, type.p ? type.p : "");
-}
-
-/* ---- holders and leases ---- */
 
 typedef struct odd {
   uint32_t queue;
@@ -211,11 +200,11 @@ static heroq_status add_odd(hq_doctor *d, const odds *all, uint32_t queue, bool 
 static heroq_status add_unreaped(hq_doctor *d, uint32_t i, heroq_error *err) {
   const hq_numbers *n = &d->numbers[i];
   char found[200], mend[300], span[24];
-  bool over = n->in_flight > 0 && n->oldest_lease > 0 && n->now - n->oldest_lease > UNREAPED;
-  if (!over || n->now - n->last_reap < UNREAPED) return HEROQ_OK;
+  bool over = n->in_flight > 0 && n->oldest_lease > 0 && n->now - n->oldest_lease > HQ_DOCTOR_UNREAPED;
+  if (!over || n->now - n->last_reap < HQ_DOCTOR_UNREAPED) return HEROQ_OK;
   snprintf(found, sizeof found, "a lease ended %s ago and nobody gave its job back",
            hq_doctor_span(n->now - n->oldest_lease, span));
-  mend_by_actor(mend, sizeof mend, d->queues.name[i]);
+  hq_doctor_mend_by_actor(mend, sizeof mend, d->queues.name[i]);
   return hq_doctor_add_mended(d, HQ_FOUND_UNREAPED, d->queues.name[i], found, mend,
                               "look after the queue once, as an actor does", hq_doctor_tend, d->queues.name[i], err);
 }
@@ -231,98 +220,5 @@ heroq_status hq_check_leases(hq_doctor *d, heroq_error *err) {
     if (!status) status = add_unreaped(d, i, err);
   }
   free(all.odd);
-  return status;
-}
-
-/* ---- what is due ---- */
-
-heroq_status hq_check_delayed(hq_doctor *d, heroq_error *err) {
-  heroq_status status = HEROQ_OK;
-  for (uint32_t i = 0; i < d->queues.n && !status; i++) {
-    const hq_numbers *n = &d->numbers[i];
-    char found[200], mend[300], span[24];
-    if (n->paused || !n->delayed || n->now - n->next_due < UNREAPED) continue;
-    snprintf(found, sizeof found, "%lld delayed, the first was due %s ago", (long long)n->delayed,
-             hq_doctor_span(n->now - n->next_due, span));
-    mend_by_actor(mend, sizeof mend, d->queues.name[i]);
-    status = hq_doctor_add_mended(d, HQ_FOUND_OVERDUE, d->queues.name[i], found, mend,
-                                  "queue what is due, as an actor does", hq_doctor_tend, d->queues.name[i], err);
-  }
-  return status;
-}
-
-/* ---- the handoff ---- */
-
-/* How many ids have lain there for longer than the grace. */
-static heroq_status count_stale(hq_doctor *d, uint32_t i, int64_t *count, heroq_error *err) {
-  char limit[24];
-  int64_t grace = hq_option_int(hq_client_options(d->errand.client), HQ_OPT_HANDOFF_GRACE);
-  int64_t before = d->numbers[i].now - 2 * grace;
-  hq_batch b;
-  hq_qkeys q;
-  if (!hq_qkeys_init(&q, d->queues.name[i])) return hq_fail_nomem(err);
-  snprintf(limit, sizeof limit, "%lld", (long long)before);
-  hq_batch_init(&b);
-  hq_batch_words(&b, "LLEN", q.key[HQ_Q_HANDOFF].p, NULL);
-  hq_batch_words(&b, "ZCOUNT", q.key[HQ_Q_SEEN].p, "-inf", limit, NULL);
-  hq_batch_words(&b, "HGET", q.key[HQ_Q_META].p, "last_reap", NULL);
-  heroq_status status = hq_errand_all(&d->errand, &b, q.key[HQ_Q_HANDOFF].p, err);
-  int64_t lie = hq_reply_int(hq_batch_reply(&b, 0), 0), old = hq_reply_int(hq_batch_reply(&b, 1), 0);
-  bool reaped = hq_reply_int(hq_batch_reply(&b, 2), 0) > before - UNREAPED;
-  *count = reaped && old < lie ? old : lie; /* where nobody reaps, nobody writes down since when they lie */
-  hq_batch_free(&b);
-  hq_qkeys_free(&q);
-  return status;
-}
-
-typedef struct lying {
-  const char *queue;
-  int64_t count;
-} lying;
-
-/* The oldest lie at the right end. Who comes for one later finds that it is not there, as after a REAP. */
-static heroq_status move_back(hq_doctor *d, const void *what, hq_repair *out, heroq_error *err) {
-  const lying *l = what;
-  int64_t moved = 0, most = l->count < MOST_MOVED ? l->count : MOST_MOVED;
-  hq_qkeys q;
-  hq_batch b;
-  if (!hq_qkeys_init(&q, l->queue)) return hq_fail_nomem(err);
-  hq_batch_init(&b);
-  for (int64_t k = 0; k < most; k++)
-    hq_batch_words(&b, "LMOVE", q.key[HQ_Q_HANDOFF].p, q.key[HQ_Q].p, "RIGHT", "RIGHT", NULL);
-  heroq_status status = hq_errand_all(&d->errand, &b, q.key[HQ_Q_HANDOFF].p, err);
-  for (uint32_t k = 0; k < b.count && !status; k++) moved += hq_reply_str(hq_batch_reply(&b, k)).p != NULL;
-  out->done = !status && most == l->count;
-  snprintf(out->said, sizeof out->said, "moved %lld ids back into the queue", (long long)moved);
-  hq_batch_free(&b);
-  hq_qkeys_free(&q);
-  return status;
-}
-
-static heroq_status add_stale(hq_doctor *d, const char *key, int64_t stale, heroq_error *err) {
-  lying what = {key, stale};
-  char subject[420], found[120], mend[700];
-  snprintf(subject, sizeof subject, "{%.400s}:handoff", key);
-  snprintf(found, sizeof found, "%lld ids have lain in the handoff for long", (long long)stale);
-  snprintf(mend, sizeof mend, "redis-cli LMOVE '{%.300s}:handoff' %.300s RIGHT RIGHT", key, key);
-  return hq_doctor_add_mended(d, HQ_FOUND_OLD_HANDOFF, subject, found, mend, "move them back into the queue", move_back,
-                              &what, err);
-}
-
-heroq_status hq_check_handoff(hq_doctor *d, heroq_error *err) {
-  int64_t *stale = calloc(d->queues.n + 1, sizeof *stale);
-  bool any = false;
-  heroq_status status = stale ? HEROQ_OK : hq_fail_nomem(err);
-  for (uint32_t i = 0; i < d->queues.n && !status; i++) {
-    if (d->numbers[i].handoff) status = count_stale(d, i, &stale[i], err);
-    any = any || stale[i];
-  }
-  if (!status && any) status = hq_doctor_pause(d, SECOND_LOOK, err);
-  for (uint32_t i = 0; i < d->queues.n && !status; i++) {
-    if (!stale[i]) continue;
-    status = count_stale(d, i, &stale[i], err);
-    if (!status && stale[i]) status = add_stale(d, d->queues.name[i], stale[i], err);
-  }
-  free(stale);
   return status;
 }
