@@ -255,6 +255,9 @@ HEROQ_OUT(heroq_record, heroq_supervisor_list_jobs,
           (heroq_supervisor *self, const char *cursor, const heroq_options *options, heroq_call *call,
            heroq_error *err),
           (self, cursor, options, &out, call, err))
+HEROQ_OUT(heroq_record, heroq_supervisor_redis_lines,
+          (heroq_supervisor *self, const char *job_id, heroq_call *call, heroq_error *err),
+          (self, job_id, &out, call, err))
 HEROQ_OUT(heroq_record, heroq_supervisor_stop_job,
           (heroq_supervisor *self, const char *job_id, heroq_call *call, heroq_error *err),
           (self, job_id, &out, call, err))

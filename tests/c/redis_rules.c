@@ -48,6 +48,7 @@ static void a_call_that_begins_cancelled_ends_at_once(void **state) {
   CANCELLED(heroq_supervisor_get_logs(supervisor, "j1", 0, NULL, &r, call, &err));
   CANCELLED(heroq_supervisor_read_stream(supervisor, "j1", NULL, 0, NULL, &r, call, &err));
   CANCELLED(heroq_supervisor_list_jobs(supervisor, NULL, NULL, &r, call, &err));
+  CANCELLED(heroq_supervisor_redis_lines(supervisor, "j1", &r, call, &err));
   CANCELLED(heroq_supervisor_stop_job(supervisor, "j1", &r, call, &err));
   CANCELLED(heroq_supervisor_delete_job(supervisor, "j1", call, &err));
   CANCELLED(heroq_supervisor_requeue_job(supervisor, "j1", NULL, call, &err));

@@ -76,6 +76,10 @@ HEROQ_API heroq_status heroq_supervisor_read_stream(heroq_supervisor *self, cons
 HEROQ_API heroq_status heroq_supervisor_list_jobs(heroq_supervisor *self, const char *cursor,
                                                   const heroq_options *options, heroq_record **out, heroq_call *call,
                                                   heroq_error *err);
+/** The redis-cli lines by which a person follows this job, and what the server answers now: rows of command and answer, both as
+ *  on redis-cli's terminal; found: 0 if there is no such hash. Changes nothing; of a list at most 100 entries. */
+HEROQ_API heroq_status heroq_supervisor_redis_lines(heroq_supervisor *self, const char *job_id, heroq_record **out,
+                                                    heroq_call *call, heroq_error *err);
 /** Asks a job to stop. `outcome`, text: "cancelled" (it had not started), "stopping" (its actor is told), "asked" (a
  *  foreign actor has it: the ctl list tells it), "ended" (it was terminal). HEROQ_E_NOT_FOUND. `out` may be NULL. */
 HEROQ_API heroq_status heroq_supervisor_stop_job(heroq_supervisor *self, const char *job_id, heroq_record **out,
