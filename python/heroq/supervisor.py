@@ -180,8 +180,10 @@ class Supervisor(Closing):
             cursor, ended = page["cursor"], page["ended"]
 
     def redis_lines(self, job: Job | str) -> dict[str, Any]:
-        """The redis-cli lines by which a person follows this job: `rows` of command and answer, both as text; `found`: 0 if
-        there is no such hash, which is no error here."""
+        """The redis-cli lines by which a person follows this job: `rows` of command and answer, both as text.
+
+        `found` is 0 if there is no such hash, which is no error here.
+        """
         return _heroq.heroq_supervisor_redis_lines(self._handle, id_of(job))
 
     def list_jobs(

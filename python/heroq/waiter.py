@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from . import _heroq, options
 from .client import Client, Closing, client_of
+from .errors import HeroqError, error_from
 from .job import Data, Job, id_of
 from .wait import wait_for
 
 if TYPE_CHECKING:
     from .embedded import Embedded
+
+
+def result_of(completion: dict[str, Any]) -> bytes | HeroqError:
+    """What came of an awaited job: its output, or the error."""
+    status = completion["status"]
+    if status == _heroq.HEROQ_OK:
+        return _bytes(completion.get("output"))
+    return error_from(status, text=str(completion.get("text") or ""), result=_bytes(completion.get("error")))
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value or "").encode()
 
 
 class Waiter(Closing):
