@@ -16,12 +16,14 @@ import pytest
 from heroq import testing
 from support.breaks import System
 from support.server import Server
+from support.terminal import on_terminal
 
 Cli = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 def environment(url: str = "") -> dict[str, str]:
-    return {**os.environ, "HEROQ_URL": url, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+    mine = {"HEROQ_URL": url, "HEROQ_CONFIG": os.devnull, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **mine}
 
 
 @pytest.fixture
@@ -43,6 +45,16 @@ def cli(server: Server) -> Cli:
             timeout=60,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def terminal(server: Server) -> Callable[..., tuple[int, list[str]]]:
+    """terminal("ls", columns=80, asked="Type", answer="x"): exit status and lines of a command on a terminal."""
+
+    def run(*argv: str, **how: Any) -> tuple[int, list[str]]:
+        return on_terminal([sys.executable, "-m", "heroq", *argv], environment(server.url), **how)
 
     return run
 

@@ -83,10 +83,10 @@ def test_every_command_speaks_json(server: Server) -> None:
     assert [row["id"] for row in said("ls")] == ["a"]
     assert said("show", "a")["status"] == "dispatched"
     assert [(row["script_type"], row["waiting"]) for row in said("queues")] == [("osis", 1)]
-    assert said("stop", "a") == {"id": "a", "outcome": "cancelled"}
+    assert said("stop", "a") == [{"id": "a", "outcome": "cancelled"}]
     assert said("requeue", "a") == [{"id": "a", "requeued": True}]
     assert json.loads(cli("doctor", "--json", url=server.url).stdout)["checks"]
-    assert said("rm", "a") == [{"id": "a", "deleted": True}]
+    assert said("rm", "a", "--yes") == [{"id": "a", "deleted": True}]
     with heroq.Actor(server.url, types="osis") as actor:
         worker = threading.Thread(target=lambda: [job.finish(job.script * 2) for job in actor])
         worker.start()

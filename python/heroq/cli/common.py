@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,17 +13,40 @@ import typer
 from ..client import Client
 from ..errors import InvalidError
 from ..supervisor import Supervisor
+from . import complete, config
+from .names import path_of as path_of
+from .names import queue_of as queue_of
+from .tables import put_table as put_table
+from .tables import shown as shown
+
+#: panels of the help
+JOBS, QUEUES = "Jobs", "Queues and actors"
 
 Url = Annotated[
     str | None,
-    typer.Option("--url", envvar="HEROQ_URL", show_default=False, help="The server, redis://…, rediss://… or unix://…"),
+    typer.Option(
+        "--url",
+        envvar="HEROQ_URL",
+        show_default=False,
+        callback=config.use,
+        help="The server, redis://…, rediss://… or unix://…",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Type = Annotated[str, typer.Option("--type", "-t", help="Script type: which kind of actor runs it.")]
+Type = Annotated[
+    str,
+    typer.Option(
+        "--type", "-t", help="Script type: which kind of actor runs it.", autocompletion=complete.script_types
+    ),
+]
 Options = Annotated[
     list[str] | None,
     typer.Option(
-        "--option", "-o", metavar="NAME=VALUE", help="An option of the library, such as retries=3 or delay=10s."
+        "--option",
+        "-o",
+        metavar="NAME=VALUE",
+        help="An option of the library, such as retries=3 or delay=10s.",
+        autocompletion=complete.job_options,
     ),
 ]
 Env = Annotated[
@@ -40,7 +63,11 @@ SignKeyFile = Annotated[
     ),
 ]
 SignFor = Annotated[float, typer.Option("--sign-for", min=1, help="Seconds that a signature is good for.")]
-JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.", autocompletion=complete.job_ids)]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Jobs.", autocompletion=complete.job_ids)]
+#: what names a queue on the command line
+QUEUE_HELP = "A script type, TYPE/GROUP, TYPE/GROUP/INSTANCE, or the queue's key."
+QueueName = Annotated[str, typer.Argument(metavar="QUEUE", help=QUEUE_HELP, autocompletion=complete.queues)]
 
 
 def client(url: str | None) -> Client:
@@ -100,28 +127,3 @@ def put_bytes(data: bytes) -> None:
     if sys.stdout.isatty() and not data.endswith(b"\n"):
         sys.stdout.buffer.write(b"\n")
     sys.stdout.buffer.flush()
-
-
-def shown(value: object) -> str:
-    """One line for a person: control characters out, not too long."""
-    if value is None:
-        return ""
-    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    return "".join(c if c.isprintable() else "·" for c in text)
-
-
-def put_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """A table on a terminal, tab-separated lines elsewhere."""
-    if not sys.stdout.isatty():
-        for row in rows:
-            print("\t".join(shown(cell) for cell in row))
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*columns, title=title, box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*(Text(shown(cell)) for cell in row))
-    Console().print(table)

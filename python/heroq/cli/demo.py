@@ -19,13 +19,14 @@ from .. import _heroq
 from .. import demo as work
 from ..client import Client
 from ..embedded import Embedded, embedded
-from ..errors import InvalidError, JobFailed, TimeoutError
+from ..errors import HeroqError, InvalidError, JobFailed, TimeoutError
 from ..keys import job_hash, reply, work_type
 from ..queue import Queue
 from ..resp import Resp, as_redis_cli
-from ..waiter import Waiter
+from ..waiter import Waiter, result_of
 from . import common
 from .common import Json
+from .progress import progress
 
 _BATCH = 500
 _SAMPLE = 200
@@ -113,18 +114,10 @@ def _run(client: Client, outcome: Outcome, advance: Callable[[], None]) -> None:
 
 
 def _result(done: dict[str, Any]) -> bytes | JobFailed:
-    from ..errors import error_from
-
-    if done["status"] == _heroq.HEROQ_OK:
-        return _bytes(done.get("output"))
-    error = error_from(done["status"], text=str(done.get("text", "")), result=_bytes(done.get("error")))
-    if not isinstance(error, JobFailed):
-        raise error
-    return error
-
-
-def _bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else str(value or "").encode()
+    result = result_of(done)
+    if isinstance(result, HeroqError) and not isinstance(result, JobFailed):
+        raise result
+    return result
 
 
 def _check(outcome: Outcome) -> None:
@@ -139,13 +132,9 @@ def _check(outcome: Outcome) -> None:
 def _progress(total: int, quiet: bool) -> Iterator[Callable[[], None]]:
     if quiet:
         yield lambda: None
-    elif sys.stdout.isatty():
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("jobs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns) as bar:
-            task = bar.add_task("jobs", total=total)
-            yield lambda: bar.advance(task)
+    elif sys.stderr.isatty():
+        with progress("jobs", total) as advance:
+            yield advance
     else:
         yield _PlainProgress(total)
 

@@ -16,7 +16,6 @@ from .. import worker as workers
 from ..client import Client
 from ..log import to_stderr
 from ..options import table
-from ..parent import Parent, Settings
 from . import common
 from .common import Options, Url
 
@@ -80,6 +79,8 @@ def worker(
     SIGTERM drains, Ctrl-C ends at once, SIGHUP renews the processes one after the other (new code, no job is disturbed
     within the grace), SIGUSR1 writes what runs to the log.
     """
+    from ..parent import Parent, Settings  # with http.server and all that it brings
+
     to_stderr(log_json)
     names = [name.strip() for name in types.split(",") if name.strip()]
     given = common.pairs(option)

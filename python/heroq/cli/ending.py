@@ -1,0 +1,108 @@
+"""stop, rm, requeue."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ..client import Client
+from ..errors import InvalidError
+from ..supervisor import Supervisor
+from . import common, complete, dead, exits
+from .ask import DryRun, Outcome, Yes, agreed, count_of, each, list_of
+from .common import JobIds, Json, Options, Url
+
+
+def _finish(outcome: Outcome, as_json: bool) -> None:
+    if as_json:
+        common.put_json(outcome.rows)
+    exits.end_with(outcome.error)
+
+
+def stop(job_ids: JobIds, yes: Yes = False, dry_run: DryRun = False, url: Url = None, as_json: Json = False) -> None:
+    """Ask jobs to stop, and print what came of it: cancelled, stopping, asked or ended.
+
+    More than one, and it asks first.
+    """
+    job_ids = list(dict.fromkeys(job_ids))
+    if dry_run or len(job_ids) > 1:
+        name = count_of(job_ids)
+        said = f"Stops {name}: {list_of(job_ids)}. Those that have not started are cancelled."
+        if not agreed(said, name, yes=yes, dry_run=dry_run):
+            _finish(Outcome([{"id": job_id, "outcome": None} for job_id in job_ids], None), as_json)
+            return
+    with common.supervisor(url) as sup:
+        outcome = each(job_ids, lambda job_id: {"outcome": sup.stop_job(job_id)}, "stopped", {"outcome": None})
+    if not as_json:
+        for row in outcome.rows:
+            if row["outcome"]:
+                print(row["outcome"] if len(job_ids) == 1 else f"{row['id']}\t{row['outcome']}")
+    _finish(outcome, as_json)
+
+
+def rm(job_ids: JobIds, yes: Yes = False, dry_run: DryRun = False, url: Url = None, as_json: Json = False) -> None:
+    """Remove jobs that do not run, with what came of them. Asks first."""
+    job_ids = list(dict.fromkeys(job_ids))
+    name = job_ids[0] if len(job_ids) == 1 else count_of(job_ids)
+    said = f"Removes {count_of(job_ids)} for good, with script, output and error: {list_of(job_ids)}."
+    if not agreed(said, name, yes=yes, dry_run=dry_run):
+        _finish(Outcome([{"id": job_id, "deleted": False} for job_id in job_ids], None), as_json)
+        return
+    with common.supervisor(url) as sup:
+
+        def delete(job_id: str) -> dict[str, Any]:
+            sup.delete_job(job_id)
+            return {"deleted": True}
+
+        outcome = each(job_ids, delete, "removed", {"deleted": False})
+    _finish(outcome, as_json)
+
+
+def requeue(
+    job_ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID...]", help="Jobs that have ended.", autocompletion=complete.job_ids),
+    ] = None,
+    of_dead: Annotated[
+        str | None,
+        typer.Option(
+            "--dead", metavar="QUEUE", help="All dead ones of this queue; asks first.", autocompletion=complete.queues
+        ),
+    ] = None,
+    option: Options = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Run jobs that have ended again."""
+    if bool(job_ids) == bool(of_dead):
+        raise InvalidError("name jobs, or a queue with --dead")
+    given: dict[str, Any] = common.pairs(option)
+    with common.client(url) as client, Supervisor(client) as sup:
+        ids = _dead_ids(client, of_dead) if of_dead else list(dict.fromkeys(job_ids or ()))
+        if of_dead or dry_run:
+            said = f"Runs {count_of(ids)}{f' of the dead of {of_dead}' if of_dead else ''} again: {list_of(ids)}."
+            if ids and not agreed(said, of_dead or count_of(ids), yes=yes, dry_run=dry_run):
+                _finish(Outcome([{"id": job_id, "requeued": False} for job_id in ids], None), as_json)
+                return
+
+        def again(job_id: str) -> dict[str, Any]:
+            sup.requeue_job(job_id, **given)
+            return {"requeued": True}
+
+        outcome = each(ids, again, "requeued", {"requeued": False})
+    if of_dead and not as_json:
+        print(f"{count_of([row for row in outcome.rows if row['requeued']])} requeued")
+    _finish(outcome, as_json)
+
+
+def _dead_ids(client: Client, name: str) -> list[str]:
+    with common.queue_of(client, name) as queue:
+        return [row["id"] for row in dead.entries(queue)]
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (stop, rm, requeue):
+        app.command(rich_help_panel=common.JOBS)(command)
