@@ -77,7 +77,12 @@ def test_what_is_wrong_is_named(file: Path, run: Run, text: str, said: str) -> N
     done = run("ls")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert str(file) in done.stderr and said in done.stderr
+
+
+def test_help_needs_no_file(file: Path, run: Run) -> None:
+    file.write_text("nonsense")
     assert run("--help").returncode == 0
+    assert run("ls").returncode == 2
 
 
 def test_a_file_that_is_named_has_to_be_there(run: Run, tmp_path: Path) -> None:

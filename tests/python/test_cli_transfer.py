@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import heroq
-import pytest
 from support.server import Server
 
 from .conftest import Cli
@@ -58,25 +57,26 @@ def test_filters_and_limit(cli: Cli, sup: heroq.Supervisor) -> None:
 GOOD = b'{"jobId":"good","script":"x","script_type":"osis"}\n'
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        (b"{", "line 2: the job: not valid JSON at byte 1"),
-        (b"[]", "line 2: a job is a JSON object"),
-        (b'{"script_type":"osis"}', 'line 2: no script; the least that a job is: {"script": "\u2026", "script_type"'),
-        (b'{"script":"x"}', "line 2: no script_type; the least that a job is"),
-        (b'{"script":"x","script_type":"a b"}', "line 2: script_type: a script type is 1 to 128 of"),
-        (b'{"jobId":"a b","script":"x","script_type":"a"}', "line 2: "),
-        (b'{"script":{"base64":"?"},"script_type":"a"}', 'line 2: "script": not valid base64'),
-        (b"\xff", "line 2: "),
-        (GOOD.strip(), "line 2: job good stands in line 1 already"),
-    ],
-)
-def test_a_bad_line_is_named_and_nothing_is_imported(cli: Cli, server: Server, line: bytes, said: str) -> None:
-    done = cli("import", "-", stdin=GOOD + line + b"\n\n")
-    assert done.returncode == 2
-    assert said in done.stderr.decode()
-    assert "1 line of - cannot be used; nothing was imported" in done.stderr.decode()
+BAD = [
+    (b"{", "the job: not valid JSON at byte 1"),
+    (b"[]", "a job is a JSON object"),
+    (b'{"script_type":"osis"}', 'no script; the least that a job is: {"script": "…", "script_type": "osis"}'),
+    (b'{"script":"x"}', "no script_type; the least that a job is"),
+    (b'{"script":"x","script_type":"a b"}', "script_type: a script type is 1 to 128 of"),
+    (b'{"jobId":"a b","script":"x","script_type":"a"}', "jobId: "),
+    (b'{"script":{"base64":"?"},"script_type":"a"}', '"script": not valid base64'),
+    (b"\xff", "the job: not valid JSON"),
+    (GOOD.strip(), "job good stands in line 1 already"),
+]
+
+
+def test_bad_lines_are_named_and_nothing_is_imported(cli: Cli, server: Server) -> None:
+    done = cli("import", "-", stdin=GOOD + b"\n" + b"\n".join(line for line, _ in BAD))
+    said = done.stderr.decode().splitlines()
+    for number, (line, text) in enumerate(BAD, 3):
+        assert any(told.startswith(f"heroq: line {number}: {text}") for told in said), (line, said)
+    assert said[-1] == f"heroq: {len(BAD)} lines of - cannot be used; nothing was imported"
+    assert (done.returncode, len(said)) == (2, len(BAD) + 1)
     assert server.command("DBSIZE") == 0
 
 

@@ -19,7 +19,7 @@ from ..log import to_stderr
 from ..runner import run
 from ..script import Confinement, Limits, Program
 from ..signing import Keys
-from . import common
+from . import common, config
 from .common import Options, SignKeyFile, Url
 from .worker import Grace
 
@@ -104,8 +104,8 @@ def actor(
         output=output << 20,
         log=log << 20,
     )
-    secrets = (sign_key_file, options.get("password_file"), os.environ.get("HEROQ_PASSWORD_FILE"))
-    hidden = [path for path in secrets if path and Path(path).exists()]
+    secrets = (sign_key_file, options.get("password_file"), os.environ.get("HEROQ_PASSWORD_FILE"), config.path())
+    hidden = [str(path) for path in secrets if path and Path(path).is_file()]
     confinement = Confinement(user, sandbox, network, writable or (), hidden, cgroup)
     keys = Keys.given(sign_key_file)
     to_stderr()

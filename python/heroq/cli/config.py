@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -103,6 +104,6 @@ def _near(name: str) -> str:
 
 
 def _warn_of_readers(file: Path, values: dict[str, str]) -> None:
-    secret = "password" in values or "@" in values.get("url", "")
+    secret = "password" in values or re.search("//[^/]*:[^/]*@", values.get("url", ""))
     if secret and stat.S_IMODE(file.stat().st_mode) & 0o077:
         print(f"heroq: warning: {file} has a password and others can read it: chmod 600 {file}", file=sys.stderr)

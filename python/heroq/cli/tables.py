@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+#: states that a person should see at once
+_STYLES = {"error": "red", "no actor": "red", "stuck": "red", "paused": "yellow", "started": "green", "ok": "green"}
+_STATES = ("state", "status")
 #: of a column that may be cut
 _LEAST = 6
 
@@ -65,7 +68,8 @@ def put_table(
         for name in columns:
             table.add_column(name, no_wrap=name in firm)
     for row in cells:
-        table.add_row(*map(Text, row))
+        styles = [_STYLES.get(cell, "") if name in _STATES else "" for name, cell in zip(columns, row, strict=True)]
+        table.add_row(*map(Text, row, styles))
     console.print(table, soft_wrap=dense)
 
 
