@@ -75,6 +75,12 @@ def test_the_fields_are_those_of_the_page(said: Any, acting: Any) -> None:
     wait_until(lambda: [row["id"] for row in said("dead")] == ["c"], what="it is dead")
     assert said("dead", "osis", "--requeue", "--yes") == [{"id": "c", "requeued": True}]
     said("requeue", "gone", code=3)
+    assert said("create", "--type", "sal", "--id", "late", "x") == {"id": "late"}
+    said("start", "late", "-o", "delay=1h")
+    assert said("retry", "late") == [{"id": "late", "retried": True}]
+    said("retry", "gone", code=3)
+    assert said("clear", "sal", "--dry-run") == {"queue": "sal", "cancelled": 0}
+    assert said("clear", "sal", "--yes") == {"queue": "sal", "cancelled": 1}
     assert said("stop", "c") == [{"id": "c", "outcome": "cancelled"}]
     said("stop", "gone", code=3)
     assert said("rm", "c", "--dry-run") == [{"id": "c", "deleted": False}]

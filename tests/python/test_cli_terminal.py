@@ -104,6 +104,26 @@ def test_all_dead_of_a_queue(terminal: Terminal, cli: Cli, sup: heroq.Supervisor
     assert sup.get_status(ids[1]) == "error"
 
 
+def test_clear_asks_for_the_queue(terminal: Terminal, cli: Cli, server: Server, sup: heroq.Supervisor) -> None:
+    sup.submit_many(["x"] * 30, script_type="osis", group="g")
+    sup.submit("x", "osis", group="g", delay="1h")
+    status, lines = terminal("clear", "osis/g", asked="Type osis/g", answer="osis")
+    assert status == 2 and lines[0] == "Ends 30 waiting and 1 delayed jobs of osis/g with the error cancelled."
+    assert server.command("LLEN", "hero:q:work:type:osis:group:g") == 30
+    status, lines = terminal("clear", "osis/g", asked="Type osis/g", answer="osis/g")
+    assert (status, lines[-1]) == (0, "31 cancelled")
+    assert cli("clear", "nobody", "--yes").returncode == 3
+
+
+def test_retry_makes_a_delayed_job_come_now(cli: Cli, sup: heroq.Supervisor, acting: Any) -> None:
+    sup.submit("x", "osis", id="late", delay="1h")
+    with acting("osis", lambda job: job.finish("out")):
+        assert cli("retry", "late").returncode == 0
+        assert sup.await_result("late", timeout=20) == b"out"
+    done = cli("retry", "late", "gone")
+    assert (done.returncode, done.stderr.count(b"\n")) == (6, 2)
+
+
 @pytest.mark.parametrize("argv", [["dead", "--requeue"], ["dead", "osis", "--requeue", "--purge"], ["requeue"]])
 def test_what_is_meant_has_to_be_said(cli: Cli, argv: list[str]) -> None:
     done = cli(*argv)

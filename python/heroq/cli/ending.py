@@ -1,4 +1,4 @@
-"""stop, rm, requeue."""
+"""stop, rm, retry, requeue."""
 
 from __future__ import annotations
 
@@ -59,6 +59,18 @@ def rm(job_ids: JobIds, yes: Yes = False, dry_run: DryRun = False, url: Url = No
     _finish(outcome, as_json)
 
 
+def retry(job_ids: JobIds, url: Url = None, as_json: Json = False) -> None:
+    """Run jobs now that are delayed, or wait for their next try."""
+    with common.supervisor(url) as sup:
+
+        def now(job_id: str) -> dict[str, Any]:
+            sup.retry_job(job_id)
+            return {"retried": True}
+
+        outcome = each(list(dict.fromkeys(job_ids)), now, "retried", {"retried": False})
+    _finish(outcome, as_json)
+
+
 def requeue(
     job_ids: Annotated[
         list[str] | None,
@@ -104,5 +116,5 @@ def _dead_ids(client: Client, name: str) -> list[str]:
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (stop, rm, requeue):
+    for command in (stop, rm, retry, requeue):
         app.command(rich_help_panel=common.JOBS)(command)

@@ -1,4 +1,4 @@
-"""queues, pause, resume."""
+"""queues, pause, resume, clear."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from ..board import Board, Row
+from ..supervisor import Supervisor
 from . import common, complete
-from .common import QUEUE_HELP, Json, Url
+from .ask import DryRun, Yes, agreed
+from .common import QUEUE_HELP, Json, QueueName, Url
+from .progress import progress
 from .tables import age, number, put_table
 
 _COLUMNS = ("queue", "state", "waiting", "oldest", "run", "delay", "dead", "actors", "/min", "err%", "p95")
@@ -68,6 +71,24 @@ def _set(names: list[str], paused: bool, url: str | None, as_json: bool) -> None
         common.put_json([{"queue": name, "paused": paused} for name in names])
 
 
+def clear(name: QueueName, yes: Yes = False, dry_run: DryRun = False, url: Url = None, as_json: Json = False) -> None:
+    """End all jobs that wait in a queue, or are delayed there; what runs goes on. Asks first."""
+    cancelled = 0
+    with common.client(url) as client, common.queue_of(client, name) as queue, Supervisor(client) as sup:
+        stats = queue.stats()
+        total = stats["waiting"] + stats["delayed"]
+        said = (
+            f"Ends {stats['waiting']} waiting and {stats['delayed']} delayed jobs of {name} with the error cancelled."
+        )
+        if agreed(said, name, yes=yes, dry_run=dry_run):
+            with progress("ended", total) as advance:
+                cancelled = sup.clear(queue.key, progress=lambda done: advance(to=done))
+    if as_json:
+        common.put_json({"queue": name, "cancelled": cancelled})
+    elif not dry_run:
+        print(f"{cancelled} cancelled")
+
+
 def add_to(app: typer.Typer) -> None:
-    for command in (queues, pause, resume):
+    for command in (queues, pause, resume, clear):
         app.command(rich_help_panel=common.QUEUES)(command)
