@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import heroq
 import pytest
+from heroq.cli import config
 from support.server import Server
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -83,6 +86,25 @@ def test_help_needs_no_file(file: Path, run: Run) -> None:
     file.write_text("nonsense")
     assert run("--help").returncode == 0
     assert run("ls").returncode == 2
+
+
+def test_any_bytes_are_a_file_or_a_clear_error(file: Path) -> None:
+    good = b"url = 'redis://h'\nlease = '10s'\nindex = true\n[x]\ny = [1, {z = 2}]\n"
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    files = [b"x = " + b"[" * 100_000, b"\0", b"\xff\xfe", b"lease = '\\u0000'", b"'' = 1"]
+    for _ in range(300):
+        data = bytearray(good)
+        for _ in range(chance.randrange(1, 6)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        files.append(bytes(data[: chance.randrange(len(data))]))
+    for data in files:
+        file.write_bytes(data)
+        try:
+            assert all(isinstance(text, str) for text in config.read(file).values())
+        except heroq.InvalidError as error:
+            assert str(file) in str(error)
 
 
 def test_a_file_that_is_named_has_to_be_there(run: Run, tmp_path: Path) -> None:

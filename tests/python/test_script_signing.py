@@ -189,7 +189,7 @@ def test_a_key_file_that_is_not_there(shared_server: Server) -> None:
         assert done.stderr == "heroq: cannot read /nowhere: No such file or directory\n"
 
 
-def test_the_key_file_is_hidden_from_scripts(new_server: Callable[..., Server]) -> None:
+def test_the_key_file_and_the_configuration_are_hidden_from_scripts(new_server: Callable[..., Server]) -> None:
     """Where the actor's user is the scripts' user too, they could sign what they like."""
     server = new_server()
     folder = Path(tempfile.mkdtemp(prefix="heroq-test-"))
@@ -197,9 +197,12 @@ def test_the_key_file_is_hidden_from_scripts(new_server: Callable[..., Server]) 
     try:
         path = folder / "keys"
         path.write_text(NEW)
+        config = folder / "config.toml"
+        config.write_text("pool = 3\n")
         options = [*commands("sh"), "--sandbox", "require", "--sign-key-file", str(path)]
-        with script_actor(server.url, *options, as_nobody=True), heroq.Supervisor(server.url) as sup:
-            job = heroq.Job(f"cat {path}; id -u", "sh")
+        env = {"HEROQ_CONFIG": str(config)}
+        with script_actor(server.url, *options, as_nobody=True, env=env), heroq.Supervisor(server.url) as sup:
+            job = heroq.Job(f"cat {path} {config}; id -u", "sh")
             Keys.read(path).sign(job)
             assert int(sup.run_job_and_await_result(job, timeout=60)) == (65534 if os.geteuid() == 0 else os.getuid())
     finally:

@@ -127,6 +127,11 @@ class Supervisor(Awaiting[SyncSupervisor]):
         sup = await self._open()
         return await self._calls.call(sup.get_logs, job, last)
 
+    async def redis_lines(self, job: Job | str) -> dict[str, Any]:
+        """The redis-cli lines by which a person follows this job: `rows` of command and answer, and `found`."""
+        sup = await self._open()
+        return await self._calls.call(sup.redis_lines, job)
+
     async def stream(self, job: Job | str, *, timeout: float | None = None) -> AsyncIterator[bytes]:
         """The chunks of the job's output as they come, until it has ended; TimeoutError after so many seconds.
 

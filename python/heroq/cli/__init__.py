@@ -28,8 +28,22 @@ from . import (
     worker,
 )
 
-#: in the order of the help
-_GROUPS = (jobs, waiting, looking, ending, transfer, queues, dead, actors, actor, bench, demo, doctor, worker)
+#: in the order of the help; the last ones are sorted
+_GROUPS = (
+    jobs,
+    waiting,
+    looking,
+    ending,
+    transfer,
+    queues,
+    dead,
+    actors,
+    actor,
+    bench,
+    demo,
+    doctor,
+    worker,
+)
 
 #: typer's base of wrong usage, wherever this version of it keeps the class
 _USAGE: type[Exception] = typer.BadParameter.__mro__[1]

@@ -105,7 +105,7 @@ def actor(
         log=log << 20,
     )
     secrets = (sign_key_file, options.get("password_file"), os.environ.get("HEROQ_PASSWORD_FILE"), config.path())
-    hidden = [str(path) for path in secrets if path and Path(path).is_file()]
+    hidden = [str(Path(path).resolve()) for path in secrets if path and Path(path).is_file()]
     confinement = Confinement(user, sandbox, network, writable or (), hidden, cgroup)
     keys = Keys.given(sign_key_file)
     to_stderr()

@@ -30,7 +30,7 @@ _OF_ALL = (
 
 def actors(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[QUEUE...]", help=QUEUE_HELP, autocompletion=complete.queues)
+        list[str] | None, typer.Argument(metavar="QUEUE", help=QUEUE_HELP, autocompletion=complete.queues)
     ] = None,
     url: Url = None,
     as_json: Json = False,

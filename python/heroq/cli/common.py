@@ -64,7 +64,7 @@ SignKeyFile = Annotated[
 ]
 SignFor = Annotated[float, typer.Option("--sign-for", min=1, help="Seconds that a signature is good for.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.", autocompletion=complete.job_ids)]
-JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Jobs.", autocompletion=complete.job_ids)]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID", help="Jobs.", autocompletion=complete.job_ids)]
 #: what names a queue on the command line
 QUEUE_HELP = "A script type, TYPE/GROUP, TYPE/GROUP/INSTANCE, or the queue's key."
 QueueName = Annotated[str, typer.Argument(metavar="QUEUE", help=QUEUE_HELP, autocompletion=complete.queues)]

@@ -38,7 +38,7 @@ def load() -> None:
     """Makes the file's values those of the environment, where that has none."""
     if (file := path()) is None:
         return
-    values = _read(file)
+    values = read(file)
     login = [name for name in _LOGIN if name in values]
     _warn_of_readers(file, values)
     for name, text in values.items():
@@ -59,7 +59,8 @@ def use(url: str | None) -> str | None:
     return url
 
 
-def _read(file: Path) -> dict[str, str]:
+def read(file: Path) -> dict[str, str]:
+    """Names and texts that the file gives; InvalidError says what is wrong with it."""
     import tomllib
 
     try:
@@ -67,7 +68,7 @@ def _read(file: Path) -> dict[str, str]:
             table = tomllib.load(opened)
     except OSError as error:
         raise InvalidError(f"cannot read the configuration file {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidError(f"{file} is not TOML: {error}") from None
     return {name: _text(file, name, value) for name, value in table.items()}
 

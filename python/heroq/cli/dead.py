@@ -28,7 +28,7 @@ def entries(queue: Queue, older: str | None = None, newer: str | None = None) ->
 
 def dead(
     name: Annotated[
-        str | None, typer.Argument(metavar="[QUEUE]", help=QUEUE_HELP, autocompletion=complete.queues)
+        str | None, typer.Argument(metavar="QUEUE", help=QUEUE_HELP, autocompletion=complete.queues)
     ] = None,
     requeue: Annotated[bool, typer.Option("--requeue", help="Run them again; asks first.")] = False,
     purge: Annotated[

@@ -74,7 +74,7 @@ def retry(job_ids: JobIds, url: Url = None, as_json: Json = False) -> None:
 def requeue(
     job_ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID...]", help="Jobs that have ended.", autocompletion=complete.job_ids),
+        typer.Argument(metavar="ID", help="Jobs that have ended.", autocompletion=complete.job_ids),
     ] = None,
     of_dead: Annotated[
         str | None,

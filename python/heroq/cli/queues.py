@@ -17,7 +17,7 @@ from .tables import age, number, put_table
 
 _COLUMNS = ("queue", "state", "waiting", "oldest", "run", "delay", "dead", "actors", "/min", "err%", "p95")
 
-QueueNames = Annotated[list[str], typer.Argument(metavar="QUEUE...", help=QUEUE_HELP, autocompletion=complete.queues)]
+QueueNames = Annotated[list[str], typer.Argument(metavar="QUEUE", help=QUEUE_HELP, autocompletion=complete.queues)]
 
 
 def queues(url: Url = None, as_json: Json = False) -> None:
