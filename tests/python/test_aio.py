@@ -190,6 +190,7 @@ def test_the_calls_of_a_supervisor(server: Server, run: Run[Any], acting: Acting
             progress = await sup.get_progress(job)
             assert progress is not None and progress["percent"] == 50
             assert await sup.get_logs(job) == [b"a line"]
+            assert (await sup.redis_lines(job))["found"] == 1
             await sup.requeue_job(job)
             assert await sup.await_result(job, timeout=20) == b"done"
         ids = await sup.submit_many((f"{i}" for i in range(3)), "nobody")

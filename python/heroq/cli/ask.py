@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import HeroqError, InvalidError, NotFoundError, StateError
 from . import exits
+from .common import put_json
 from .progress import progress
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -40,9 +42,25 @@ def list_of(items: Sequence[str], most: int = 10) -> str:
     return ", ".join(items[:most]) + more
 
 
+@dataclass
+class Outcome:
+    """A row for each job, and the first error."""
+
+    rows: list[dict[str, Any]]
+    error: HeroqError | None = None
+
+    def finish(self, counted: str, as_json: bool) -> None:
+        """Tells it and ends the command; a person is told of how many `counted` is true, if it is a name."""
+        if as_json:
+            put_json(self.rows)
+        elif counted:
+            print(f"{count_of([row for row in self.rows if row[counted]])} {counted}")
+        exits.end_with(self.error)
+
+
 def each(job_ids: Sequence[str], act: Callable[[str], dict[str, Any]], what: str, otherwise: dict[str, Any]) -> Outcome:
     """Does it for each job; what is refused is told, and the others are done nevertheless."""
-    outcome = Outcome([], None)
+    outcome = Outcome([])
     with progress(what, len(job_ids)) as advance:
         for job_id in job_ids:
             try:
@@ -53,10 +71,3 @@ def each(job_ids: Sequence[str], act: Callable[[str], dict[str, Any]], what: str
                 outcome.error = outcome.error or error
             advance()
     return outcome
-
-
-class Outcome:
-    """A row for each job, and the first error."""
-
-    def __init__(self, rows: list[dict[str, Any]], error: HeroqError | None):
-        self.rows, self.error = rows, error

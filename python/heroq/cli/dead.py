@@ -13,8 +13,8 @@ from ..client import Client
 from ..errors import InvalidError, NotFoundError
 from ..queue import Queue, list_queues
 from ..supervisor import Supervisor
-from . import common, complete, exits
-from .ask import DryRun, Yes, agreed, count_of, each, list_of
+from . import common, complete
+from .ask import DryRun, Outcome, Yes, agreed, count_of, each, list_of
 from .common import QUEUE_HELP, Json, Url
 from .tables import age, put_table
 
@@ -47,47 +47,41 @@ def dead(
         raise InvalidError("--requeue or --purge, not both")
     if (requeue or purge) and name is None:
         raise InvalidError("name the queue whose dead jobs are meant")
-    with common.client(url) as client:
-        if requeue or purge:
-            assert name is not None
-            _act(client, name, (older, newer), purge, (yes, dry_run), as_json)
-        else:
+    with common.client(url) as client, Supervisor(client) as sup:
+        if name is None or not (requeue or purge):
             _list(client, name, (older, newer), limit, as_json)
-
-
-def _act(
-    client: Client,
-    name: str,
-    ages: tuple[str | None, str | None],
-    purge: bool,
-    consent: tuple[bool, bool],
-    as_json: bool,
-) -> None:
-    word = "purged" if purge else "requeued"
-    with common.queue_of(client, name) as queue, Supervisor(client) as sup:
-        ids = [row["id"] for row in entries(queue, *ages)]
-        what = "Takes off the list of the dead" if purge else "Runs again"
-        said = f"{what} {count_of(ids)} of {name}: {list_of(ids)}."
-        if ids and not agreed(said, name, yes=consent[0], dry_run=consent[1]):
-            _tell([{"id": job_id, word: False} for job_id in ids], word, as_json)
             return
-
-        def act(job_id: str) -> dict[str, Any]:
+        with common.queue_of(client, name) as queue:
+            ids = [row["id"] for row in entries(queue, older, newer)]
             if purge:
-                return {word: queue.purge_dead(job_id) > 0}
-            sup.requeue_job(job_id)
-            return {word: True}
-
-        outcome = each(ids, act, word, {word: False})
-    _tell(outcome.rows, word, as_json)
-    exits.end_with(outcome.error)
+                outcome = purge_all(queue, name, ids, yes=yes, dry_run=dry_run)
+            else:
+                outcome = requeue_all(sup, name, ids, {}, yes=yes, dry_run=dry_run)
+    outcome.finish("" if dry_run else "purged" if purge else "requeued", as_json)
 
 
-def _tell(rows: Sequence[dict[str, Any]], word: str, as_json: bool) -> None:
-    if as_json:
-        common.put_json(rows)
-    else:
-        print(f"{count_of([row for row in rows if row[word]])} {word}")
+def purge_all(queue: Queue, name: str, ids: Sequence[str], *, yes: bool, dry_run: bool) -> Outcome:
+    said = f"Takes {count_of(ids)} of {name} off the list of the dead: {list_of(ids)}."
+    if ids and not agreed(said, name, yes=yes, dry_run=dry_run):
+        return Outcome([{"id": job_id, "purged": False} for job_id in ids])
+    return each(ids, lambda job_id: {"purged": queue.purge_dead(job_id) > 0}, "purged", {"purged": False})
+
+
+def requeue_all(
+    sup: Supervisor, name: str, ids: Sequence[str], options: dict[str, Any], *, yes: bool, dry_run: bool
+) -> Outcome:
+    said = f"Runs {count_of(ids)} of the dead of {name} again: {list_of(ids)}."
+    if ids and not agreed(said, name, yes=yes, dry_run=dry_run):
+        return Outcome([{"id": job_id, "requeued": False} for job_id in ids])
+    return requeue_each(sup, ids, options)
+
+
+def requeue_each(sup: Supervisor, ids: Sequence[str], options: dict[str, Any]) -> Outcome:
+    def again(job_id: str) -> dict[str, Any]:
+        sup.requeue_job(job_id, **options)
+        return {"requeued": True}
+
+    return each(ids, again, "requeued", {"requeued": False})
 
 
 def _list(client: Client, name: str | None, ages: tuple[str | None, str | None], limit: int, as_json: bool) -> None:

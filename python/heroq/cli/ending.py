@@ -6,18 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ..client import Client
 from ..errors import InvalidError
 from ..supervisor import Supervisor
-from . import common, complete, dead, exits
+from . import common, complete, dead
 from .ask import DryRun, Outcome, Yes, agreed, count_of, each, list_of
 from .common import JobIds, Json, Options, Url
-
-
-def _finish(outcome: Outcome, as_json: bool) -> None:
-    if as_json:
-        common.put_json(outcome.rows)
-    exits.end_with(outcome.error)
 
 
 def stop(job_ids: JobIds, yes: Yes = False, dry_run: DryRun = False, url: Url = None, as_json: Json = False) -> None:
@@ -30,7 +23,7 @@ def stop(job_ids: JobIds, yes: Yes = False, dry_run: DryRun = False, url: Url = 
         name = count_of(job_ids)
         said = f"Stops {name}: {list_of(job_ids)}. Those that have not started are cancelled."
         if not agreed(said, name, yes=yes, dry_run=dry_run):
-            _finish(Outcome([{"id": job_id, "outcome": None} for job_id in job_ids], None), as_json)
+            Outcome([{"id": job_id, "outcome": None} for job_id in job_ids]).finish("", as_json)
             return
     with common.supervisor(url) as sup:
         outcome = each(job_ids, lambda job_id: {"outcome": sup.stop_job(job_id)}, "stopped", {"outcome": None})
@@ -38,7 +31,7 @@ def stop(job_ids: JobIds, yes: Yes = False, dry_run: DryRun = False, url: Url = 
         for row in outcome.rows:
             if row["outcome"]:
                 print(row["outcome"] if len(job_ids) == 1 else f"{row['id']}\t{row['outcome']}")
-    _finish(outcome, as_json)
+    outcome.finish("", as_json)
 
 
 def rm(job_ids: JobIds, yes: Yes = False, dry_run: DryRun = False, url: Url = None, as_json: Json = False) -> None:
@@ -47,7 +40,7 @@ def rm(job_ids: JobIds, yes: Yes = False, dry_run: DryRun = False, url: Url = No
     name = job_ids[0] if len(job_ids) == 1 else count_of(job_ids)
     said = f"Removes {count_of(job_ids)} for good, with script, output and error: {list_of(job_ids)}."
     if not agreed(said, name, yes=yes, dry_run=dry_run):
-        _finish(Outcome([{"id": job_id, "deleted": False} for job_id in job_ids], None), as_json)
+        Outcome([{"id": job_id, "deleted": False} for job_id in job_ids]).finish("", as_json)
         return
     with common.supervisor(url) as sup:
 
@@ -56,7 +49,7 @@ def rm(job_ids: JobIds, yes: Yes = False, dry_run: DryRun = False, url: Url = No
             return {"deleted": True}
 
         outcome = each(job_ids, delete, "removed", {"deleted": False})
-    _finish(outcome, as_json)
+    outcome.finish("", as_json)
 
 
 def retry(job_ids: JobIds, url: Url = None, as_json: Json = False) -> None:
@@ -68,7 +61,7 @@ def retry(job_ids: JobIds, url: Url = None, as_json: Json = False) -> None:
             return {"retried": True}
 
         outcome = each(list(dict.fromkeys(job_ids)), now, "retried", {"retried": False})
-    _finish(outcome, as_json)
+    outcome.finish("", as_json)
 
 
 def requeue(
@@ -93,26 +86,18 @@ def requeue(
         raise InvalidError("name jobs, or a queue with --dead")
     given: dict[str, Any] = common.pairs(option)
     with common.client(url) as client, Supervisor(client) as sup:
-        ids = _dead_ids(client, of_dead) if of_dead else list(dict.fromkeys(job_ids or ()))
-        if of_dead or dry_run:
-            said = f"Runs {count_of(ids)}{f' of the dead of {of_dead}' if of_dead else ''} again: {list_of(ids)}."
-            if ids and not agreed(said, of_dead or count_of(ids), yes=yes, dry_run=dry_run):
-                _finish(Outcome([{"id": job_id, "requeued": False} for job_id in ids], None), as_json)
-                return
-
-        def again(job_id: str) -> dict[str, Any]:
-            sup.requeue_job(job_id, **given)
-            return {"requeued": True}
-
-        outcome = each(ids, again, "requeued", {"requeued": False})
-    if of_dead and not as_json:
-        print(f"{count_of([row for row in outcome.rows if row['requeued']])} requeued")
-    _finish(outcome, as_json)
-
-
-def _dead_ids(client: Client, name: str) -> list[str]:
-    with common.queue_of(client, name) as queue:
-        return [row["id"] for row in dead.entries(queue)]
+        if of_dead:
+            with common.queue_of(client, of_dead) as queue:
+                ids = [row["id"] for row in dead.entries(queue)]
+            outcome = dead.requeue_all(sup, of_dead, ids, given, yes=yes, dry_run=dry_run)
+        else:
+            ids = list(dict.fromkeys(job_ids or ()))
+            said = f"Runs {count_of(ids)} again: {list_of(ids)}."
+            if agreed(said, "", yes=True, dry_run=dry_run):
+                outcome = dead.requeue_each(sup, ids, given)
+            else:
+                outcome = Outcome([{"id": job_id, "requeued": False} for job_id in ids])
+    outcome.finish("requeued" if of_dead and not dry_run else "", as_json)
 
 
 def add_to(app: typer.Typer) -> None:
