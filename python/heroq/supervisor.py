@@ -102,6 +102,9 @@ class Supervisor(Closing):
             raise last
         return ids
 
+    #: the same, for heroq.aio's threads: heroq.tracing, which replaces those above, knows of the coroutine already
+    _create_job, _start_job, _submit, _submit_many = create_job, start_job, submit, submit_many
+
     # ---- waiting for results ----
     def run_job_and_await_result(
         self, script: Data | Job, script_type: str | None = None, *, timeout: float | None = None, **job: Any

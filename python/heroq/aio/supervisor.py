@@ -50,18 +50,18 @@ class Supervisor(Awaiting[SyncSupervisor]):
         """Stores the job's hash and does not start it. Keywords: as heroq.Job takes them."""
         made = _job(script, script_type, job)
         sup = await self._open()
-        return await self._calls.call(sup.create_job, made)
+        return await self._calls.call(sup._create_job, made)
 
     async def start_job(self, job: Job | str, script_type: str | None = None, **opts: options.Value | None) -> None:
         """Starts a stored job. Options: group, instance, delay, at, urgent."""
         sup = await self._open()
-        await self._calls.call(sup.start_job, job, script_type, **opts)
+        await self._calls.call(sup._start_job, job, script_type, **opts)
 
     async def submit(self, script: Data | Job, script_type: str | None = None, **job: Any) -> Job:
         """create_job and start_job in one round trip."""
         made = _job(script, script_type, job)
         sup = await self._open()
-        return await self._calls.call(sup.submit, made)
+        return await self._calls.call(sup._submit, made)
 
     async def submit_many(
         self,
@@ -78,7 +78,7 @@ class Supervisor(Awaiting[SyncSupervisor]):
         """
         sup, loop = await self._open(), asyncio.get_running_loop()
         tell = None if progress is None else lambda *how_many: loop.call_soon_threadsafe(progress, *how_many)
-        return await self._calls.call(sup.submit_many, list(scripts), script_type, progress=tell, **opts)
+        return await self._calls.call(sup._submit_many, list(scripts), script_type, progress=tell, **opts)
 
     # ---- waiting for results ----
     async def run_job_and_await_result(
