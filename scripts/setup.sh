@@ -2,7 +2,7 @@
 # Installs what building, testing and the demo need, if it is missing, and nothing twice.
 #
 #   scripts/setup.sh build            compiler, CMake, hiredis, cJSON, OpenSSL (Debian packages, by apt-get)
-#   scripts/setup.sh test             what the tests need besides: cmocka, redis-server, redis-cli, openssl, valgrind
+#   scripts/setup.sh test             what the tests need besides: cmocka, redis-server, redis-cli, openssl, promtool, valgrind
 #   scripts/setup.sh lint             what .ci/run needs besides: clang, clang-format
 #   scripts/setup.sh python           the virtual environment build/venv with this tree's package in it
 #   scripts/setup.sh python-test      the same with what the Python tests need
@@ -47,7 +47,7 @@ setup_build() { need gcc libc6-dev make cmake pkg-config libhiredis-dev libcjson
 
 setup_test() {
   setup_build
-  need g++ libcmocka-dev redis-server redis-tools openssl python3 valgrind
+  need g++ libcmocka-dev redis-server redis-tools openssl prometheus python3 valgrind
 }
 
 setup_lint() { need clang-14 clang-format-14 git; }

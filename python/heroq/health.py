@@ -46,13 +46,19 @@ class File:
             self._path.unlink(missing_ok=True)
 
 
+def host_and_port(where: str, what: str) -> tuple[str, int]:
+    """Of "PORT" or "HOST:PORT"; without a host it is this machine's own."""
+    host, _, port = where.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise InvalidError(f"a {what} is PORT or HOST:PORT, not {where!r}")
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
 class Port:
     """HTTP: any GET answers the state as JSON, 200 where all is well and 503 where not."""
 
     def __init__(self, where: str, state: Callable[[], State]):
-        host, _, port = where.rpartition(":")
-        if not port.isdecimal() or int(port) > 65535:
-            raise InvalidError(f"a health port is PORT or HOST:PORT, not {where!r}")
+        host, port = host_and_port(where, "health port")
 
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -68,7 +74,7 @@ class Port:
                 pass  # who watches asks every few seconds
 
         try:
-            self._server = ThreadingHTTPServer((host or "127.0.0.1", int(port)), Answer)
+            self._server = ThreadingHTTPServer((host, port), Answer)
         except OSError as error:
             raise InvalidError(f"no health port {where}: {error.strerror}") from None
         self.port: int = self._server.server_address[1]

@@ -9,20 +9,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import health
+from .errors import InvalidError
 from .log import log
 from .reports import Reader
+from .watch import Watch
+
+if TYPE_CHECKING:
+    from .metrics.figures import Kept
+    from .metrics.serving import Port
 
 _LOOK = 0.1
 _STEADY = 10.0  # a child that lived so long starts again at once
 _LONGEST_PAUSE = 30.0
-_MOST_FILES = 5000
 #: exit status of a child that cannot work, whatever is tried: wrong target, wrong option
 USELESS = 2
 
@@ -35,14 +39,16 @@ class Settings:
     grace: float
     health_file: str | None = None
     health_port: str | None = None
+    metrics: str | None = None  # where Prometheus asks
     watch: str | None = None  # the folder whose files renew the processes when they change
 
 
 class Child:
     """One process, and when it may be started again."""
 
-    def __init__(self, argv: Sequence[str], environment: dict[str, str]):
+    def __init__(self, argv: Sequence[str], environment: dict[str, str], kept: Kept | None = None):
         self._argv, self._environment = argv, environment
+        self.kept = kept  # for metrics
         self._pause = 0.0
         self._start_at = 0.0
         self._started = 0.0
@@ -57,14 +63,16 @@ class Child:
             if now >= self._start_at:
                 self._start(now)
             return None
-        self.reports.read()
         status = self.process.poll()
+        self._read(self.reports)
         if status is None:
             if self._kill_at is not None and now >= self._kill_at:
                 self.tell(signal.SIGKILL)
             return None
         told, self._kill_at = self._kill_at is not None, None
         self.process = None
+        if self.kept:
+            self.kept.end()
         self.reports.close()
         if told or status == 0:  # renewed, or it has done its number of jobs
             self._start_at = now
@@ -73,8 +81,15 @@ class Child:
         self._start_at = now + self._pause * random.uniform(0.75, 1.25)
         return status
 
+    def _read(self, reports: Reader) -> None:
+        reports.read()
+        if self.kept and reports.report:
+            self.kept.set(reports.report.figures)
+
     def _start(self, now: float) -> None:
         self._started = now
+        if self.kept:
+            self.kept.starts += 1
         self.reports = Reader()
         fd = self.reports.child_fd
         self.process = subprocess.Popen(
@@ -85,6 +100,9 @@ class Child:
     @property
     def is_well(self) -> bool:
         return self.process is not None and self.reports is not None and self.reports.is_well
+
+    def looks_well(self) -> bool:
+        return self.is_well
 
     @property
     def is_up(self) -> bool:
@@ -136,48 +154,20 @@ class Signals:
             signal.signal(number, before)
 
 
-class Watch:
-    """Whether a Python file below a folder has changed."""
-
-    def __init__(self, folder: str):
-        self._folder = folder
-        self._seen = self._look()
-        self._next = 0.0
-
-    def _files(self) -> Iterator[Path]:
-        for place, folders, names in os.walk(self._folder):
-            folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
-            yield from (Path(place, name) for name in names if name.endswith(".py"))
-
-    def _look(self) -> dict[Path, int]:
-        found = {}
-        for path in self._files():
-            with contextlib.suppress(OSError):
-                found[path] = path.stat().st_mtime_ns
-            if len(found) >= _MOST_FILES:
-                break
-        return found
-
-    def changed(self) -> bool:
-        if time.monotonic() < self._next:
-            return False
-        self._next = time.monotonic() + 0.5
-        before, self._seen = self._seen, self._look()
-        return before != self._seen
-
-
 class Parent:
     """Until SIGTERM, which drains, or Ctrl-C, which ends at once. HUP renews one process after the other."""
 
     def __init__(self, argv: Sequence[str], environment: dict[str, str], settings: Settings):
         self._argv, self._environment, self._settings = argv, environment, settings
-        self._children = [Child(argv, environment) for _ in range(settings.processes)]
+        kept = _kept(settings.processes) if settings.metrics is not None else [None] * settings.processes
+        self._children = [Child(argv, environment, one) for one in kept]
         self._to_renew: list[Child] = []
         self._renewing: Child | None = None
         self._was_up = False
         self._watch = Watch(settings.watch) if settings.watch is not None else None
         self._file = health.File(settings.health_file) if settings.health_file else None
         self._port = health.Port(settings.health_port, self.state) if settings.health_port else None
+        self._metrics = _metrics(settings.metrics, self._children) if settings.metrics is not None else None
 
     def state(self) -> health.State:
         """ok: every process reports and reaches the server."""
@@ -187,6 +177,7 @@ class Parent:
             row: dict[str, Any] = {"pid": process.pid if process else None, "ok": child.is_well}
             if reports and reports.report:
                 row |= reports.report._asdict()
+                del row["figures"]
             rows.append(row)
         return {"ok": all(child.is_well for child in self._children), "processes": rows}
 
@@ -255,9 +246,26 @@ class Parent:
             if not child.wait(until):
                 child.tell(signal.SIGKILL)
                 child.wait(time.monotonic() + 5.0)
-        for one in (self._file, self._port):
+        for one in (self._file, self._port, self._metrics):
             if one:
                 one.close()
+
+
+def _kept(processes: int) -> list[Kept | None]:
+    from .metrics.figures import Kept  # only who has metrics pays for importing it
+
+    return [Kept() for _ in range(processes)]
+
+
+def _metrics(where: str, children: Sequence[Child]) -> Port:
+    try:
+        from .metrics.serving import Port
+        from .metrics.worker import Place, WorkerCollector
+    except ImportError as error:
+        raise InvalidError(f"{error.name} is missing: pip install heroq[metrics]") from None
+
+    places = [Place(child.kept, child.looks_well) for child in children if child.kept]
+    return Port(where, WorkerCollector(places))
 
 
 def _reap_strangers(ours: set[int]) -> None:

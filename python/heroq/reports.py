@@ -7,10 +7,13 @@ import json
 import os
 import time
 import traceback
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .errors import InvalidError
 from .job import Job
+
+if TYPE_CHECKING:
+    from .metrics.figures import Figures
 
 #: seconds between two reports
 EVERY = 1.0
@@ -48,16 +51,17 @@ def dump(work: Work) -> str:
 
 class Report(NamedTuple):
     """handled: jobs so far; running: those that are being handled; starved: seconds since takes are answered by errors;
-    draining: it takes no more, and this is its last report."""
+    draining: it takes no more, and this is its last report; figures: for metrics, if they were asked for."""
 
     handled: int
     running: int
     connected: bool
     starved: float
     draining: bool
+    figures: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, work: Work, draining: bool) -> Report:
+    def of(cls, work: Work, draining: bool, figures: Figures | None = None) -> Report:
         stats = work.stats()
         return cls(
             handled=work.handled,
@@ -65,6 +69,7 @@ class Report(NamedTuple):
             connected=all(one["connected"] for one in stats),
             starved=max((one["starved"] for one in stats), default=0) / 1000,
             draining=draining,
+            figures=figures.of(stats) if figures else None,
         )
 
 
@@ -78,14 +83,16 @@ class Writer:
             raise InvalidError(f"there is no descriptor {fd} to report to: {error.strerror}") from None
         self._fd = fd
         self._next = 0.0
+        self._left = b""  # of a report for which there was no room
 
     def due(self) -> bool:
         return time.monotonic() >= self._next
 
     def write(self, report: Report) -> None:
         self._next = time.monotonic() + EVERY
+        self._left = self._left or json.dumps(report._asdict()).encode() + b"\n"
         with contextlib.suppress(OSError):
-            os.write(self._fd, json.dumps(report._asdict()).encode() + b"\n")
+            self._left = self._left[os.write(self._fd, self._left) :]
 
 
 class Reader:

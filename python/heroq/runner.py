@@ -26,6 +26,7 @@ from .reports import Running
 
 if TYPE_CHECKING:
     from .embedded import Embedded
+    from .metrics.figures import RunTimes
 
 _LOOK = 0.2  # seconds between looks at threads and parent
 
@@ -41,6 +42,7 @@ class Runner:
         threads: int = 1,
         grace: float = 30.0,
         max_jobs: int = 0,
+        times: RunTimes | None = None,
         **opts: Value | None,
     ):
         found = list(handlers)
@@ -53,6 +55,7 @@ class Runner:
             raise ValueError("threads must be 1 or more")
         self.grace = grace
         self._each = threads
+        self._times = times
         self._handled, self._most = 0, max_jobs  # it ends after so many; 0: never
         self._numbers = itertools.count(1)
         self.failure: HeroqError | None = None
@@ -90,7 +93,9 @@ class Runner:
                 if job is not None:
                     self._runs[ident] = (job, time.monotonic())
                     handle(handler, job)
-                    del self._runs[ident]
+                    _, since = self._runs.pop(ident)
+                    if self._times is not None:
+                        self._times.add(handler, job, time.monotonic() - since)
                     job = None  # not kept while waiting for the next one
                     self._handled = next(self._numbers)
                     if self._handled == self._most:
@@ -180,7 +185,7 @@ def run(
 
     Each handler has an actor of its own and `threads` threads. Options are those of an actor, for all handlers.
     """
-    runner = Runner(handlers, server, threads=threads, grace=grace, max_jobs=0, **opts)
+    runner = Runner(handlers, server, threads=threads, grace=grace, max_jobs=0, times=None, **opts)
     with Terminated() as terminated:
         runner.run(terminated.is_set)
 

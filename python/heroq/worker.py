@@ -8,7 +8,6 @@ import importlib.machinery
 import importlib.util
 import os
 import random
-import resource
 import signal
 import sys
 import threading
@@ -21,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 from .errors import InvalidError
 from .handler import AnyHandler, BaseHandler
 from .log import log
+from .memory import resident
 from .reports import Report, Writer, dump
 from .runner import Runner, Terminated
 
 if TYPE_CHECKING:
     from .aio.runner import Crew
+    from .metrics.figures import Figures
 
 
 def load(target: str) -> list[AnyHandler]:
@@ -113,19 +114,11 @@ class Recycling:
 
 
 def _has_grown(rss: int) -> bool:
-    now = _resident() if rss else 0
+    now = resident() if rss else 0
     if now > rss << 20:
         log.info("this process has %d MiB of memory and is replaced", now >> 20)
         return True
     return False
-
-
-def _resident() -> int:
-    """Bytes of this process's memory now; where the system does not say, the most it ever had."""
-    with contextlib.suppress(OSError):
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
 
 
 def work(
@@ -138,10 +131,12 @@ def work(
     types: Sequence[str] = (),
     recycling: Recycling | None = None,
     report: int | None = None,
+    metrics: bool = False,
     parent: int | None = None,
     **opts: Any,
 ) -> None:
-    """Until SIGTERM, the process's part is done, or its parent is gone. `report`: the descriptor for what it tells.
+    """Until SIGTERM, the process's part is done, or its parent is gone. `report`: the descriptor for what it tells,
+    with `metrics` its figures too.
 
     `parent`: its pid; who asks only now may have lost it before.
     """
@@ -150,12 +145,18 @@ def work(
     handlers = of_types(load(target), types)
     writer = Writer(report) if report is not None else None
     work: Runner | Crew
+    figures: Figures | None = None
+    if metrics:
+        from .metrics.figures import Figures
+
+        figures = Figures(handlers)
+    times = figures.times if figures else None
     if is_async(handlers):
         from .aio.runner import Crew  # only who has coroutines pays for importing it
 
-        work = Crew(tuple(handlers), url, at_once, opts, max_jobs=most)
+        work = Crew(tuple(handlers), url, at_once, opts, max_jobs=most, times=times)
     else:
-        work = Runner(handlers, url, threads=threads, grace=grace, max_jobs=most, **opts)
+        work = Runner(handlers, url, threads=threads, grace=grace, max_jobs=most, times=times, **opts)
 
     def on_usr1(number: int, frame: FrameType | None) -> None:
         log.info("%s", dump(work))
@@ -163,17 +164,24 @@ def work(
     def should_stop() -> bool:
         end = terminated.is_set() or os.getppid() != parent or _has_grown(recycling.rss)
         if writer and (end or writer.due()):
-            writer.write(Report.of(work, draining=end))
+            tell(end)
         return end
+
+    def tell(end: bool) -> None:
+        if writer:
+            writer.write(Report.of(work, draining=end, figures=figures))
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGUSR1, on_usr1)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is for the parent, and a terminal tells the whole group
     with Terminated() as terminated:
-        if isinstance(work, Runner):
-            work.run(should_stop)
-        else:
-            work.run(should_stop, grace)
+        try:
+            if isinstance(work, Runner):
+                work.run(should_stop)
+            else:
+                work.run(should_stop, grace)
+        finally:
+            tell(True)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # else one that comes while Python ends would end it at once
     if most and work.handled >= most:

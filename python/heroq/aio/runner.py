@@ -31,6 +31,7 @@ from .loop import Bound, Readable
 
 if TYPE_CHECKING:
     from ..embedded import Embedded
+    from ..metrics.figures import RunTimes
 
 #: seconds that handlers which were cancelled have for their own cleaning up
 _LAST_MOMENTS = 1.0
@@ -62,7 +63,7 @@ class Hands:
         handler: AnyHandler,
         loop: asyncio.AbstractEventLoop,
         changed: asyncio.Event,
-        ended: Callable[[], None],
+        ended: Callable[[AnyHandler, Job, float], None],
     ):
         self.actor = taker
         self.failure: HeroqError | None = None
@@ -101,8 +102,8 @@ class Hands:
         task.add_done_callback(functools.partial(self._ended, token))
 
     def _ended(self, token: int, task: asyncio.Task[None]) -> None:
-        job, _, _ = self.runs.pop(token)
-        self._tell_ended()
+        job, _, since = self.runs.pop(token)
+        self._tell_ended(self._handler, job, since)
         if task.cancelled():
             _settle_cancelled(job)
         if not self.runs:
@@ -182,6 +183,7 @@ class Crew(Bound[_Actors]):
         concurrency: int,
         opts: dict[str, Value | None],
         max_jobs: int = 0,
+        times: RunTimes | None = None,
     ):
         super().__init__(threads=1)
         if not handlers or not all(isinstance(one, BaseHandler) for one in handlers):
@@ -194,6 +196,7 @@ class Crew(Bound[_Actors]):
         self._given = server, concurrency, opts
         self._changed = asyncio.Event()
         self._hands: list[Hands] = []
+        self._times = times
         self._most = max_jobs  # it takes no more after so many; 0: never
         #: jobs so far
         self.handled = 0
@@ -208,8 +211,10 @@ class Crew(Bound[_Actors]):
             for one, taker in zip(self._handlers, made.actors, strict=True)
         ]
 
-    def _ended(self) -> None:
+    def _ended(self, handler: AnyHandler, job: Job, since: float) -> None:
         self.handled += 1
+        if self._times is not None:
+            self._times.add(handler, job, time.monotonic() - since)
         if self.handled == self._most:
             for hands in self._hands:
                 hands.actor.drain(None)

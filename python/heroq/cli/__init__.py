@@ -22,6 +22,7 @@ from . import (
     exits,
     jobs,
     looking,
+    metrics,
     queues,
     transfer,
     waiting,
@@ -42,6 +43,7 @@ _GROUPS = (
     bench,
     demo,
     doctor,
+    metrics,
     worker,
 )
 

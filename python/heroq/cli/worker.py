@@ -35,6 +35,7 @@ class Plan:
     max_jobs: int = 0
     max_rss: int = 0
     log_json: bool = False
+    metrics: bool = False
     options: Mapping[str, str | None] = field(default_factory=dict)
 
     def check(self, target: str) -> None:
@@ -71,6 +72,10 @@ def worker(
         str | None,
         typer.Option("--health-port", metavar="[HOST:]PORT", help="Answer HTTP with 200 while all is well, else 503."),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="[HOST:]PORT", help="Tell Prometheus what all processes do, on this port."),
+    ] = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="Write the log as JSON, an object a line.")] = False,
     url: Url = None,
 ) -> None:
@@ -86,7 +91,9 @@ def worker(
     given = common.pairs(option)
     of_client = {name: text for name, text in given.items() if table().get(name, {}).get("scope") == "client"}
     others = {name: text for name, text in given.items() if name not in of_client}
-    plan = Plan(os.getpid(), threads, at_once, names, grace, max_jobs, max_rss, log_json, {"group": group, **others})
+    of_jobs = {"group": group, **others}
+    asked = metrics is not None
+    plan = Plan(os.getpid(), threads, at_once, names, grace, max_jobs, max_rss, log_json, asked, of_jobs)
     plan.check(target)
     Client(url, **of_client).close()  # a wrong server is one clear error here, not one in each child again and again
     # Not where everybody can read it.
@@ -97,7 +104,7 @@ def worker(
         environment["PYTHONDONTWRITEBYTECODE"] = "1"  # as for the file itself: see worker.py
     place = target.partition(":")[0]
     folder = str(Path(place).resolve().parent) if place.endswith(".py") else os.getcwd()
-    settings = Settings(processes, grace, health_file, health_port, folder if reload else None)
+    settings = Settings(processes, grace, health_file, health_port, metrics, folder if reload else None)
     argv = [sys.executable, "-m", "heroq", "worker-child", target, "--plan", json.dumps(asdict(plan))]
     raise typer.Exit(Parent(argv, environment, settings).run())
 
@@ -124,6 +131,7 @@ def worker_child(
         types=told.types,
         recycling=workers.Recycling(told.max_jobs, told.max_rss),
         report=report,
+        metrics=told.metrics,
         parent=told.parent,
         **told.options,
     )
