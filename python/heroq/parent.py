@@ -77,6 +77,8 @@ class Child:
         if told or status == 0:  # renewed, or it has done its number of jobs
             self._start_at = now
             return None
+        if self.kept:
+            self.kept.crashes += 1
         self._pause = 0.1 if now - self._started > _STEADY else min(_LONGEST_PAUSE, max(0.1, self._pause * 2))
         self._start_at = now + self._pause * random.uniform(0.75, 1.25)
         return status

@@ -122,6 +122,7 @@ def test_nothing_is_forgotten_when_processes_are_renewed(server: Server, sup: he
             heroq.gather(sup.submit_many(["x"] * 10, "osis"), timeout=60, server=sup)
         seen = wait_until(lambda: outcomes(s := look())["finished"] == 30 and s, seconds=20)
         assert sum(value for _, value in seen.all(STARTS)) >= 4
+        assert sum(value for _, value in seen.all(table.WORKER_CRASHES.name)) == 0
         assert seen.one(f"{RUNS}_count") == 30
         assert seen.one(table.WORKER_TAKEN.name) == 30  # others are given back untouched
 
@@ -131,7 +132,8 @@ def test_a_process_that_is_killed(server: Server, sup: heroq.Supervisor, tmp_pat
         pid = int(sup.run_job_and_await_result("x", script_type="osis", timeout=30))
         wait_until(lambda: outcomes(look()) == {"finished": 1}, seconds=20)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: look().one(STARTS) == 2, seconds=20)
+        seen = wait_until(lambda: (s := look()).one(STARTS) == 2 and s, seconds=20)
+        assert seen.one(table.WORKER_CRASHES.name) == 1
         assert outcomes(look()) == {"finished": 1}
         wait_until(lambda: look().one(table.WORKER_UP.name) == 1, seconds=20)
         sup.run_job_and_await_result("x", script_type="osis", timeout=30)

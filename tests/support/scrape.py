@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 Labels = Mapping[str, str]
 
@@ -52,6 +56,32 @@ def promtool(*argv: str, stdin: str = "") -> str:
     return said
 
 
-def names(families: Iterable[object]) -> set[str]:
+def names(families: Iterable[Metric]) -> set[str]:
     """As they stand in PromQL."""
-    return {f"{one.name}_total" if one.type == "counter" else one.name for one in families}  # type: ignore[attr-defined]
+    return {f"{one.name}_total" if one.type == "counter" else one.name for one in families}
+
+
+def fired(rules: Path, before: Scrape, after: Scrape, expected: Mapping[str, int], folder: Path) -> None:
+    """Ten minutes as it was before, then an hour as it was after: which alerts fire meanwhile, and for how many series.
+
+    Prometheus's own evaluation says so; AssertionError has what it found instead.
+    """
+    values = {_series(sample): ["_x11", "_x60"] for one in (before, after) for sample in one.samples}
+    for at, (one, count) in enumerate(((before, 10), (after, 59))):
+        for sample in one.samples:
+            values[_series(sample)][at] = f"{sample.value:.6f}+0x{count}"
+    firing = 'count by (alertname) (max_over_time(ALERTS{alertstate="firing"}[71m]))'
+    samples = [{"labels": f'{{alertname="{name}"}}', "value": count} for name, count in expected.items()]
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": " ".join(parts)} for name, parts in values.items()],
+        "promql_expr_test": [{"expr": firing, "eval_time": "70m", "exp_samples": samples}],
+    }
+    file = folder / "rules_test.json"  # which is YAML, too
+    file.write_text(json.dumps({"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": [test]}))
+    promtool("test", "rules", str(file))
+
+
+def _series(sample: Sample) -> str:
+    labels = ",".join(f"{name}={json.dumps(value)}" for name, value in sorted(sample.labels.items()))
+    return f"{sample.name}{{{labels}}}"

@@ -98,7 +98,8 @@ class BoardCollector(Collector):
 
 def _of_server(info: dict[str, Any]) -> Iterator[Family]:
     words = [str(info.get(name, "")) for name in ("server", "version", "role", "mode", "maxmemory_policy")]
-    yield family(table.SERVER, [([*words, "yes" if info.get("aof_enabled") else "no"], 1)])
+    appendonly = {1: "yes", 0: "no"}.get(info.get("aof_enabled", -1), "")
+    yield family(table.SERVER, [([*words, appendonly], 1)])
     for metric, name in (
         (table.MEMORY, "used_memory"),
         (table.MEMORY_LIMIT, "maxmemory"),

@@ -105,6 +105,7 @@ class Kept:
         self._newest: dict[str, Any] | None = None
         self._past = Sums()
         self.starts = 0
+        self.crashes = 0
 
     def set(self, figures: dict[str, Any] | None) -> None:
         """The newest figures of the process that is there."""

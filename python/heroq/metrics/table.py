@@ -91,6 +91,7 @@ WORKER_LAST_TAKE = _gauge("heroq_worker_last_take_timestamp_seconds", "when it t
 WORKER_PROCESSES = _gauge("heroq_worker_processes", "processes that it is to have")
 WORKER_UP = _gauge("heroq_worker_process_up", "1: the process works and reaches the server", "process")
 WORKER_STARTS = _counter("heroq_worker_process_starts_total", "how often it was started", "process")
+WORKER_CRASHES = _counter("heroq_worker_process_crashes_total", "how often it ended and was not meant to", "process")
 WORKER_MEMORY = _gauge("heroq_worker_resident_memory_bytes", "memory of the process", "process")
 WORKER_CPU = _counter("heroq_worker_cpu_seconds_total", "CPU time of the process and those before it", "process")
 
@@ -98,5 +99,5 @@ OF_WORKER = (
     *(BUILD, WORKER_TAKEN, WORKER_JOBS, WORKER_BURIED, WORKER_LOST, WORKER_RUNS),
     *(WORKER_IN_HAND, WORKER_AHEAD, WORKER_UNSETTLED, WORKER_STUCK, WORKER_PENDING),
     *(WORKER_CONNECTED, WORKER_RECONNECTS, WORKER_STARVED, WORKER_LAST_TAKE),
-    *(WORKER_PROCESSES, WORKER_UP, WORKER_STARTS, WORKER_MEMORY, WORKER_CPU),
+    *(WORKER_PROCESSES, WORKER_UP, WORKER_STARTS, WORKER_CRASHES, WORKER_MEMORY, WORKER_CPU),
 )

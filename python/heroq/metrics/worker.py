@@ -72,6 +72,7 @@ class WorkerCollector(Collector):
         yield single(table.WORKER_PROCESSES, len(places))
         yield family(table.WORKER_UP, [(labels, place.is_up()) for labels, place in places])
         yield family(table.WORKER_STARTS, [(labels, place.kept.starts) for labels, place in places])
+        yield family(table.WORKER_CRASHES, [(labels, place.kept.crashes) for labels, place in places])
         yield family(table.WORKER_MEMORY, [(labels, size) for labels, size in memory if size is not None])
         yield family(table.WORKER_CPU, [(labels, cpu[number]) for number, (labels, _) in enumerate(places)])
 
