@@ -321,6 +321,7 @@ void heroq_job_log(heroq_job *self, const void *BYTES, size_t LENGTH, heroq_call
 void heroq_job_stream(heroq_job *self, const void *BYTES, size_t LENGTH, heroq_call *call, heroq_error *err);
 int32_t heroq_job_stop_reason(const heroq_job *self);
 int64_t heroq_job_attempt(const heroq_job *self);
+int64_t heroq_job_waited_since(const heroq_job *self);
 int64_t heroq_job_token(const heroq_job *self);
 
 /* ---- queue.h, doctor.h ---- */

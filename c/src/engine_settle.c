@@ -215,6 +215,7 @@ static void ready(hq_held *h, const hq_claim *claim) {
   }
   h->job->token = h->number;
   if (claim->verdict == 1) h->due = claim->due < 0 ? hq_time_of_uuid7(h->id) : claim->due;
+  h->job->due = h->due;
   if (hq_is_reply_list(claim->reply_to)) replace(&h->asks, claim->reply_to);
   h->max_retries = heroq_job_retries(h->job) >= 0 ? heroq_job_retries(h->job) : a->config.retries;
   h->stage = HQ_ST_READY;

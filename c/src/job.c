@@ -257,6 +257,8 @@ int64_t heroq_job_retries(const heroq_job *self) { return number_of(self, HQ_F_R
 
 int64_t heroq_job_attempt(const heroq_job *self) { return self ? self->attempt : 0; }
 
+int64_t heroq_job_waited_since(const heroq_job *self) { return self ? self->due : 0; }
+
 int64_t heroq_job_token(const heroq_job *self) { return self ? self->token : 0; }
 
 int hq_field_find(hq_slice name) {

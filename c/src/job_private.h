@@ -44,6 +44,7 @@ struct heroq_job {
   bool urgent;
   const char *group, *instance; /* where it is to be queued; NULL: the type's queue */
   int64_t attempt, token;       /* of a taken job */
+  int64_t due;                  /* the same: since when it waited, Unix ms, 0 = not known */
   void *taken;
   const hq_taken_ops *taken_ops;
   /* All memory of values that were set later. Nothing is given back before the job is: what getters returned stays

@@ -240,6 +240,11 @@ class Job:
         return _heroq.heroq_job_attempt(self._handle)
 
     @property
+    def waited_since(self) -> int:
+        """Since when a taken job had waited, made or due: Unix ms by its creator's clock; 0 if that is not known."""
+        return _heroq.heroq_job_waited_since(self._handle)
+
+    @property
     def token(self) -> int:
         """Unique in the actor; 0 if not taken."""
         return _heroq.heroq_job_token(self._handle)

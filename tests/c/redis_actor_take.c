@@ -282,6 +282,36 @@ static void urgent_goes_first_and_delayed_comes_later(void **state) {
   end_actor(a);
 }
 
+static void since_when_a_job_waited(void **state) {
+  (void)state;
+  heroq_job *made[2];
+  int64_t since[2];
+  heroq_actor *a = actor_of("osis", NULL);
+  for (int i = 0; i < 2; i++) {
+    assert_ok(heroq_job_new("osis", "x", 1, &made[i], &err), &err);
+    assert_ok(heroq_job_set_option(made[i], "delay", i ? "300ms" : "0ms", &err), &err);
+    assert_ok(heroq_job_set_option(made[i], "retries", "1", &err), &err);
+    assert_ok(heroq_supervisor_submit(supervisor, made[i], NULL, &err), &err);
+    heroq_job *job = take_id(a, heroq_job_id(made[i]));
+    since[i] = heroq_job_waited_since(job);
+    if (i) {
+      assert_ok(heroq_job_retry(job, 0, "again", 5, 0, NULL, &err), &err);
+      heroq_job_free(job);
+    } else
+      finish(job, "");
+  }
+  assert_in_range(since[1] - since[0], 300, 5000);
+  heroq_job *again = take_id(a, heroq_job_id(made[1]));
+  assert_int_equal(heroq_job_waited_since(again), 0);
+  finish(again, "");
+  enqueue("an-id-without-a-time");
+  heroq_job *other = take_id(a, "an-id-without-a-time");
+  assert_int_equal(heroq_job_waited_since(other), 0);
+  finish(other, "");
+  for (int i = 0; i < 2; i++) heroq_job_free(made[i]);
+  end_actor(a);
+}
+
 static void nothing_leaves_a_paused_queue(void **state) {
   (void)state;
   heroq_queue *queue;
@@ -462,6 +492,7 @@ int main(void) {
       ACTOR_TEST(several_types_in_one_actor),
       ACTOR_TEST(type_comes_from_the_actor_id),
       ACTOR_TEST(urgent_goes_first_and_delayed_comes_later),
+      ACTOR_TEST(since_when_a_job_waited),
       ACTOR_TEST(nothing_leaves_a_paused_queue),
       ACTOR_TEST(no_more_than_concurrency_are_out),
       ACTOR_TEST(surplus_goes_to_who_has_time),

@@ -343,6 +343,7 @@ static void null_is_an_error(void **state) {
   assert_int_equal(0, heroq_job_timeout(NULL));
   assert_int_equal(-1, heroq_job_retries(NULL));
   assert_int_equal(0, heroq_job_attempt(NULL));
+  assert_int_equal(0, heroq_job_waited_since(NULL));
   assert_int_equal(0, heroq_job_token(NULL));
   heroq_job_free(NULL);
   assert_status(HEROQ_E_INVALID, heroq_jobs_new(NULL, &err), &err);
@@ -399,9 +400,12 @@ static void the_taker_hears_the_last_free(void **state) {
   job->token = 9;
   assert_int_equal(3, heroq_job_attempt(job));
   assert_int_equal(9, heroq_job_token(job));
+  job->due = 7;
+  assert_int_equal(7, heroq_job_waited_since(job));
   assert_ok(heroq_job_copy(job, &copy, &err), &err);
   assert_int_equal(0, heroq_job_attempt(copy));
   assert_int_equal(0, heroq_job_token(copy));
+  assert_int_equal(0, heroq_job_waited_since(copy));
   heroq_job_free(copy);
   hq_job_ref(job);
   heroq_job_free(job);

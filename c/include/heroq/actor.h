@@ -103,6 +103,9 @@ HEROQ_API int32_t heroq_job_stop_reason(const heroq_job *self);
 /** The how-manyeth start of the job this is, 1 for the first; 0 if the job was not taken. For logs: the key for
  *  idempotence is the job's id. */
 HEROQ_API int64_t heroq_job_attempt(const heroq_job *self);
+/** Since when a taken job had waited: since it was made, or due, Unix ms by its creator's clock. 0: not known, as of a job
+ *  that was run before, or of an id that is no UUIDv7. */
+HEROQ_API int64_t heroq_job_waited_since(const heroq_job *self);
 /** Unique in the actor (the same id can come twice); 0 if not taken. */
 HEROQ_API int64_t heroq_job_token(const heroq_job *self);
 
