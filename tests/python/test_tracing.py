@@ -337,7 +337,7 @@ def test_the_same_job_again_keeps_its_context(sup: heroq.Supervisor, traced: Tra
 
 
 def test_jobs_taken_by_hand(server: Server, sup: heroq.Supervisor, traced: Traced) -> None:
-    job = sup.submit("x", script_type="osis", delay=0.01)
+    job = sup.submit("x", script_type="osis", delay=1)
     with heroq.Actor(server.url, types="osis", grace=0) as actor:
         taken = actor.take(timeout=20)
         assert taken is not None
@@ -347,7 +347,8 @@ def test_jobs_taken_by_hand(server: Server, sup: heroq.Supervisor, traced: Trace
     [send], [run] = traced.here("send osis"), traced.here("process osis")
     assert ids(run) == ids(inside) and parent(run) == ids(send)
     [wait] = traced.here("wait osis")
-    assert wait.attributes and parent(wait) == ids(send)
+    assert parent(wait) == ids(send) and wait.start_time and wait.end_time and send.start_time
+    assert wait.start_time >= send.start_time + 990_000_000, "it waits from when it is due"
     assert sup.await_result(job, timeout=30) == b"done"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -34,15 +33,6 @@ class _Headers(Getter[Job]):
             return list(json.loads(carrier.field("hq_headers") or b"{}"))
         except ValueError:
             return []
-
-
-def made_at(job_id: str) -> int | None:
-    """Unix ms, of an id that the library made (a UUIDv7)."""
-    try:
-        made = uuid.UUID(job_id)
-    except ValueError:
-        return None
-    return made.int >> 80 if made.version == 7 else None
 
 
 def _of_messaging(operation: str, kind: str, script_type: str | None, job_id: str | None) -> Attributes:
@@ -158,9 +148,9 @@ class Spans:
                 span.set_status(Status(StatusCode.ERROR, late))
 
     def _wait(self, job: Job, submit: Context) -> None:
-        """Only a first run tells since when it waited, by the submitter's clock."""
-        since = made_at(job.id)
-        if job.attempt != 1 or since is None:
+        """By the submitter's clock. Of a run that is not the first nobody knows since when it waited."""
+        since = job.waited_since
+        if not since:
             return
         now = time.time_ns()
         self._tracer.start_span(
