@@ -47,7 +47,7 @@ setup_build() { need gcc libc6-dev make cmake pkg-config libhiredis-dev libcjson
 
 setup_test() {
   setup_build
-  need g++ libcmocka-dev redis-server redis-tools openssl prometheus python3 valgrind
+  need g++ libcmocka-dev redis-server redis-tools openssl prometheus python3 valgrind tmux
 }
 
 setup_lint() { need clang-14 clang-format-14 git; }

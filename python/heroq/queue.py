@@ -79,12 +79,16 @@ class Queue(Closing):
         """Entries of waiting, in_flight, delayed, dead, finished, failed or actors: id, and time, holder, reason, info
         where they exist. Of dead, finished and failed, the newest first, also only those of at least the age `older`,
         at most `newer`."""
-        handle = options.handle({"count": count, "older": older, "newer": newer})
-        cursor: str | None = None
+        cursor = ""
         while cursor != "0":
-            page = _heroq.heroq_queue_page(self._handle, what, cursor, handle)
+            page = self.page_of(what, cursor, count=count, older=older, newer=newer)
             yield from page["rows"]
             cursor = page["cursor"]
+
+    def page_of(self, what: str, cursor: str = "", **opts: options.Value | None) -> dict[str, Any]:
+        """One page of `page`: rows, and the cursor of the next ("0" after the last). A cursor is the number of entries
+        before the page, so that any page can be read."""
+        return _heroq.heroq_queue_page(self._handle, what, cursor, options.handle(opts))
 
     def actors(self) -> Iterator[dict[str, Any]]:
         """Who listens, as each said within the last ten seconds: actor, actor_id, host, pid, types, delivery, since,

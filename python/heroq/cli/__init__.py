@@ -24,6 +24,7 @@ from . import (
     looking,
     metrics,
     queues,
+    top,
     transfer,
     waiting,
     worker,
@@ -44,6 +45,7 @@ _GROUPS = (
     demo,
     doctor,
     metrics,
+    top,
     worker,
 )
 

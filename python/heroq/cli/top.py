@@ -1,0 +1,30 @@
+"""top."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Annotated
+
+import typer
+
+from ..errors import InvalidError
+from .common import Url
+
+
+def top(
+    refresh: Annotated[float, typer.Option("--refresh", min=0.1, help="Seconds from one look to the next.")] = 2.0,
+    url: Url = None,
+) -> None:
+    """Queues and jobs on the whole terminal: look, search, stop, run again, dispatch; ? tells the keys."""
+    if importlib.util.find_spec("textual") is None:
+        raise InvalidError("heroq top needs Textual: pip install 'heroq[tui]'")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InvalidError("heroq top needs a terminal; heroq queues tells the same once, also as JSON")
+    from ..top import run
+
+    raise typer.Exit(run(url, refresh))
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(top)

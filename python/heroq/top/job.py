@@ -1,0 +1,211 @@
+"""A job's screen: what it is, how far it is, what it gave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from ..board import Alert, Row, View, name_of
+from ..errors import NotFoundError
+from ..job import Job
+from .jobs import JobsScreen
+from .link import LOG_LINES, Seen, place
+from .text import age, clock, lines, plain, size
+
+if TYPE_CHECKING:
+    from .link import Link
+
+_SCRIPT_LINES = 60
+_OUTPUT_LINES = 60
+_STATUS = {"finished": "green", "error": "bold red", "started": "cyan", "stopping": "yellow"}
+#: fields that have a place of their own, or say nothing to a person
+_KNOWN = {
+    *("jobId", "script", "script_type", "status", "output", "error", "timeout", "createdAt", "updatedAt"),
+    *("hq_token", "hq_queue", "hq_attempt", "hq_retries", "hq_failed", "hq_failres", "hq_last_error", "hq_dead"),
+    *("hq_due", "hq_expires", "hq_progress", "hq_logged", "hq_noted", "hq_headers", "hq_tags", "env_vars"),
+}
+
+
+class Scroll(VerticalScroll):
+    """With the letters that rows have."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "scroll_down"),
+        Binding("k", "scroll_up"),
+        Binding("l,space", "page_down"),
+        Binding("h", "page_up"),
+        Binding("g", "scroll_home"),
+        Binding("G", "scroll_end"),
+    ]
+
+
+class JobScreen(JobsScreen):
+    """One job."""
+
+    AUTO_FOCUS = "Scroll"
+    SHOWS_STRIP = False
+    KEYS: ClassVar[list[tuple[str, str]]] = [("h l", "a page up, down"), *JobsScreen.KEYS]
+
+    def __init__(self, link: Link, job_id: str) -> None:
+        super().__init__(link)
+        self.job_id = job_id
+        self.seen: Seen | None = None
+
+    def body(self) -> ComposeResult:
+        with Scroll():
+            yield Static(id="job", markup=False)
+
+    def load(self) -> Seen | None:
+        try:
+            return self.link.job(self.job_id, self.seen.job if self.seen else None)
+        except NotFoundError:
+            return None
+
+    def show(self, view: View, loaded: Any) -> None:
+        if loaded is None:
+            self.seen = None
+            self.query_one("#job", Static).update(Text("There is no such job (any more)."))
+            return
+        self.seen = loaded
+        self.query_one("#job", Static).update(told(loaded, view.now * 1000))
+
+    def alerts(self, view: View) -> list[Alert]:
+        row = self.new_row()
+        return [alert for alert in view.alerts if row and alert.subject == row.queue]
+
+    def heading(self) -> str:
+        return f"job {plain(self.job_id).plain}"
+
+    def chosen(self) -> list[str]:
+        return [self.job_id]
+
+    def done(self) -> None:
+        self.seen = None
+
+    def new_row(self) -> Row | None:
+        if self.seen is None or self.view is None:
+            return None
+        where = (self.seen.job.script_type, *(part or "" for part in place(self.seen.job)[1:]))
+        return next((r for r in self.view.queues if (r.script_type, r.group, r.instance) == where), None)
+
+
+def told(seen: Seen, now: float) -> Text:
+    """The job as text."""
+    job = seen.job
+    out = Text()
+    for name, value in _summary(seen, now):
+        out.append(f"{name:>9}  ", "dim").append(value).append("\n")
+    if job.error is not None:
+        _section(out, "error", lines(job.error, _OUTPUT_LINES), "red")
+    elif last := job.field("hq_last_error"):
+        _section(out, "error of the attempt before", lines(last, _OUTPUT_LINES), "red")
+    _section(out, f"script, {size(len(job.script))}", lines(job.script, _SCRIPT_LINES))
+    if job.output is not None:
+        _section(out, f"output, {size(len(job.output))}", lines(job.output, _OUTPUT_LINES))
+    if seen.log:
+        _section(out, "log", Text("\n").join(lines(line, 1, from_end=True) for line in seen.log[-LOG_LINES:]))
+    for title, pairs in (("headers", _pairs(job.field("hq_headers"))), ("environment", _pairs(job.field("env_vars")))):
+        if pairs:
+            _section(out, title, _table(pairs))
+    rest = {name: value for name, value in job.fields.items() if name not in _KNOWN and value not in ("", b"", "[]")}
+    if rest:
+        _section(out, "other fields", _table(rest))
+    return out
+
+
+def _section(out: Text, title: str, body: Text, style: str = "") -> None:
+    out.append(f"\n── {title} ──\n", "bold").append(body if not style else Text(body.plain, style)).append("\n")
+
+
+def _table(pairs: dict[str, Any]) -> Text:
+    return Text("\n").join(Text.assemble(plain(name, "dim"), "  ", plain(value)) for name, value in pairs.items())
+
+
+def _pairs(data: bytes | None) -> dict[str, Any]:
+    try:
+        found = json.loads(data or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _summary(seen: Seen, now: float) -> Iterator[tuple[str, Text]]:
+    job = seen.job
+    yield "status", plain(job.status, _STATUS.get(job.status, "bold"))
+    if reason := job.field("hq_dead"):
+        yield "dead", plain(reason, "bold red")
+    yield "queue", plain(name_of(job.script_type, *(part or "" for part in place(job)[1:])))
+    if seen.progress:
+        yield "progress", _progress(seen.progress)
+    if seen.actor:
+        who = f"{seen.actor.get('actor_id')} on {seen.actor.get('host')}, pid {seen.actor.get('pid')}"
+        yield "actor", plain(who)
+    yield "attempts", Text(_attempts(job))
+    for name, value in _timeline(seen, now):
+        yield name, Text(value)
+    if job.timeout:
+        yield "timeout", Text(f"{job.timeout} s")
+    if job.tags:
+        yield "tags", plain(" ".join(job.tags))
+
+
+def _progress(progress: dict[str, Any]) -> Text:
+    percent = max(0.0, min(100.0, float(progress["percent"])))
+    full = round(percent / 5)
+    bar = Text.assemble(("━" * full, "cyan"), ("─" * (20 - full), "dim"), f" {percent:g} % ")
+    return bar.append(plain(progress["text"]))
+
+
+def _attempts(job: Job) -> str:
+    starts, failures, allowed = _int(job, "hq_attempt"), _int(job, "hq_retries"), job.retries
+    text = f"{starts or 0} begun"
+    if failures:
+        text += f", {failures} failed"
+    return text + (f", {allowed} retries allowed" if allowed is not None else "")
+
+
+def _timeline(seen: Seen, now: float) -> Iterator[tuple[str, str]]:
+    """What the hash, and the actor, know of when."""
+    job = seen.job
+    made, changed = _time(job.field("createdAt")), _time(job.field("updatedAt"))
+    due, expires = _int(job, "hq_due"), _int(job, "hq_expires")
+    if made:
+        yield "made", _at(made, now)
+    if due:
+        yield "due", _at(due, now)
+    if seen.run_ms is not None:
+        yield "started", _at(now - seen.run_ms, now)
+    if seen.progress and (time := seen.progress.get("time")):
+        yield "told", _at(time, now)
+    if changed and changed != made:
+        yield "ended" if job.is_terminal else "changed", _at(changed, now)
+    if expires:
+        yield "expires", _at(expires, now)
+
+
+def _at(ms: float, now: float) -> str:
+    away = (now - ms) / 1000
+    return f"{clock(ms)}  ({age(away)} ago)" if away >= 0 else f"{clock(ms)}  (in {age(-away)})"
+
+
+def _int(job: Job, name: str) -> int | None:
+    try:
+        return int(job.field(name) or b"") or None
+    except ValueError:
+        return None
+
+
+def _time(data: bytes | None) -> float | None:
+    """RFC 3339 as Unix ms."""
+    try:
+        return datetime.fromisoformat((data or b"").decode()).timestamp() * 1000
+    except ValueError:
+        return None

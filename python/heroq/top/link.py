@@ -1,0 +1,190 @@
+"""The server as the screens ask it. All here waits for the server, so it is called on threads of workers only."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..board import Board, Row, View
+from ..client import Client
+from ..errors import HeroqError, InvalidError, NotFoundError
+from ..job import Job
+from ..queue import Queue
+from ..supervisor import Supervisor
+
+#: lines of a job's log that are shown
+LOG_LINES = 20
+#: jobs that a search shows
+MOST_FOUND = 500
+
+JobRow = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A job as its screen shows it."""
+
+    job: Job
+    progress: dict[str, Any] | None
+    log: list[bytes]
+    #: the actor that has it, as the actor said, and the ms that it has run
+    actor: dict[str, Any] | None
+    run_ms: int | None
+
+
+class Link:
+    """A client and what is made from it."""
+
+    def __init__(self, client: Client):
+        self.client = client
+        self.supervisor = Supervisor(client)
+        self.board = Board(client)
+        self._queues: dict[str, Queue] = {}
+
+    def close(self) -> None:
+        """Wakes whoever waits for the server."""
+        self.client.close()
+
+    def name(self) -> str:
+        """What the server is: its kind, version and address."""
+        info = self.client.server_info()
+        return f"{info['server']} {info['version']} {info['url']}"
+
+    def read_board(self) -> View:
+        return self.board.read()
+
+    def queue(self, row: Row) -> Queue:
+        if row.queue not in self._queues:
+            self._queues[row.queue] = Queue(
+                row.script_type, self.client, group=row.group or None, instance=row.instance or None
+            )
+        return self._queues[row.queue]
+
+    def page(self, row: Row, what: str, start: int, count: int) -> list[JobRow]:
+        """So many of what waits, is dead, …, from the start-th on; actors whole."""
+        queue = self.queue(row)
+        if what == "actors":
+            return list(queue.actors())
+        return queue.page_of(what, str(start), count=count)["rows"]  # type: ignore[no-any-return]
+
+    def job(self, job_id: str, before: Job | None) -> Seen:
+        """The job now; `before` is what was read last, so that a large one is not read each time."""
+        job = before
+        if job is None or job.is_terminal or self.supervisor.get_status(job) != job.status:
+            job = self.supervisor.get_job(job_id)
+        actor, run_ms = self._holder(job) if job.status in ("started", "stopping") else (None, None)
+        progress = self.supervisor.get_progress(job_id)
+        return Seen(job, progress, self.supervisor.get_logs(job_id, last=LOG_LINES), actor, run_ms)
+
+    def _holder(self, job: Job) -> tuple[dict[str, Any] | None, int | None]:
+        """Who said that it runs this job."""
+        with contextlib.suppress(InvalidError):  # a queue that a foreign program named so
+            _, group, instance = place(job)
+            with Queue(job.script_type, self.client, group=group, instance=instance) as queue:
+                for actor in queue.actors():
+                    for run in actor.get("jobs") or ():
+                        if run.get("id") == job.id:
+                            return actor, run.get("ms")
+        return None, None
+
+    # ---- searching ----
+    def search(self, text: str) -> Iterator[JobRow]:
+        """Jobs with this id, then those of these filters, or with this in their id, then those with this tag."""
+        seen: set[str] = set()
+        for find in self._ways(text):
+            for row in find():
+                if row["id"] not in seen:
+                    seen.add(row["id"])
+                    yield row
+                if len(seen) >= MOST_FOUND:
+                    return
+
+    def _ways(self, text: str) -> Iterator[Callable[[], Iterator[JobRow]]]:
+        filters: dict[str, Any] = {}
+        words = []
+        for word in text.split():
+            name, colon, value = word.partition(":")
+            if colon and name in FILTERS and value:
+                filters[FILTERS[name]] = value
+            else:
+                words.append(word)
+        if len(words) > 1:
+            raise InvalidError("one word at most, and filters such as tag:red status:error")
+        if not words:
+            if filters:
+                yield lambda: self.supervisor.list_jobs(**filters)
+            return
+        word = words[0]
+        if not filters:
+            yield lambda: self._exactly(word)
+        yield lambda: self._allowed(lambda: self.supervisor.list_jobs(**filters, text=word))
+        if "tag" not in filters:
+            yield lambda: self._allowed(lambda: self.supervisor.list_jobs(**filters, tag=word))
+
+    def _exactly(self, job_id: str) -> Iterator[JobRow]:
+        try:
+            job = self.supervisor.get_job(job_id)
+        except (InvalidError, NotFoundError):
+            return
+        yield {
+            "id": job.id,
+            "status": job.status,
+            "script_type": job.script_type,
+            "created": 0,
+            "size": len(job.script),
+            "tags": job.tags,
+        }
+
+    def _allowed(self, find: Callable[[], Iterator[JobRow]]) -> Iterator[JobRow]:
+        """A word that can be no id, or no tag, finds nothing."""
+        with contextlib.suppress(InvalidError):
+            yield from find()
+
+    # ---- acting ----
+    def dispatch(self, script: str, script_type: str, group: str | None, **options: Any) -> str:
+        """Stores a job and starts it, as the guide's terminal does; answers its id."""
+        job = Job(script, script_type, group=group, **options)
+        self.supervisor.create_job(job)
+        self.supervisor.start_job(job, script_type, group=group)
+        return job.id
+
+    def each(
+        self, act: Callable[[str], str], ids: list[str], told: Callable[[int], None] | None = None
+    ) -> tuple[dict[str, int], list[str]]:
+        """Does it to each: how often which outcome, and what went wrong."""
+        outcomes: dict[str, int] = {}
+        wrong: list[str] = []
+        for n, job_id in enumerate(ids):
+            try:
+                outcome = act(job_id)
+                outcomes[outcome] = outcomes.get(outcome, 0) + 1
+            except HeroqError as error:
+                wrong.append(f"{job_id}: {error}")
+            if told and n % 50 == 49:
+                told(n + 1)
+        return outcomes, wrong
+
+
+#: what a word of a search may begin with, and the filter that it is
+FILTERS = {
+    "id": "id_prefix",
+    "tag": "tag",
+    "caller": "caller",
+    "type": "type",
+    "status": "status",
+    "older": "older",
+    "newer": "newer",
+}
+
+
+def place(job: Job) -> tuple[str, str | None, str | None]:
+    """The type, group and instance of the queue that it is in, or was."""
+    from .. import keys
+
+    queue = (job.field("hq_queue") or b"").decode(errors="replace")
+    parts = keys.parse(queue) if queue else None
+    if not parts:
+        return job.script_type, None, None
+    return job.script_type, parts.get("group") or None, parts.get("instance") or None

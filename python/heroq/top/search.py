@@ -1,0 +1,132 @@
+"""Finding jobs: by id, the beginning of an id, a tag, a part of the id."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input, Static
+
+from ..board import Alert, View
+from ..errors import HeroqError
+from .jobs import JobsScreen
+from .link import MOST_FOUND, JobRow
+from .rows import Column, Item, Rows
+from .text import age, plain, size
+
+if TYPE_CHECKING:
+    from .link import Link
+
+COLUMNS = (
+    Column("job", least=20),
+    Column("status", 12),
+    Column("type", 12),
+    Column("age", 5, right=True),
+    Column("script", 9, right=True, wide=90),
+    Column("tags", 16, wide=110),
+)
+
+
+class SearchScreen(JobsScreen):
+    """A line to search by, and what was found, as it is found."""
+
+    AUTO_FOCUS = "Input"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "line"),
+        Binding("down", "list"),
+    ]
+    KEYS: ClassVar[list[tuple[str, str]]] = [
+        ("Enter", "search; on a row: the job, whole"),
+        ("/", "back to the line"),
+        *JobsScreen.KEYS,
+    ]
+    FOOT: ClassVar[list[tuple[str, str, str]]] = [("enter", "⏎", "job"), ("x", "x", "mark"), *JobsScreen.FOOT]
+    SHOWS_STRIP = False
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link)
+        self._stop = threading.Event()
+        self._found: list[JobRow] = []
+        self._state = "an id or a part of it, a tag; or tag:red type:osis status:error caller:me id:prefix newer:1h"
+
+    def body(self) -> ComposeResult:
+        yield Input(placeholder="search", id="line", compact=True)
+        yield Static(self._state, id="found", markup=False)
+        yield Rows(COLUMNS, id="rows")
+
+    def on_unmount(self) -> None:
+        self._stop.set()
+
+    def heading(self) -> str:
+        return "search"
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._stop.set()
+        self._stop = stop = threading.Event()
+        self._found = []
+        text = event.value
+        self.rows().unmark()
+        self._tell("searching …")
+        self.run_worker(lambda: self._search(text, stop), thread=True, group="search")
+
+    def _search(self, text: str, stop: threading.Event) -> None:
+        """On a thread."""
+        found: list[JobRow] = []
+        try:
+            for row in self.link.search(text):
+                if stop.is_set():
+                    return
+                found.append(row)
+                if len(found) in (1, 10) or len(found) % 50 == 0:
+                    self.app.call_from_thread(self._come, list(found), "searching …", stop)
+            state = f"{len(found)} found" if len(found) < MOST_FOUND else f"the first {MOST_FOUND}"
+        except HeroqError as error:
+            state = str(error)
+        if not stop.is_set():
+            self.app.call_from_thread(self._come, found, state, stop)
+
+    def _come(self, found: list[JobRow], state: str, stop: threading.Event) -> None:
+        if stop.is_set():
+            return
+        self._found = found
+        self._list()
+        self._tell(state)
+        if found and state != "searching …" and self.focused is self.query_one("#line"):
+            self.rows().focus()
+
+    def _list(self) -> None:
+        now = self.view.now * 1000 if self.view else 0
+        self.rows().put([_item(row, now) for row in self._found])
+
+    def _tell(self, state: str) -> None:
+        self.query_one("#found", Static).update(plain(state, "dim"))
+
+    def show(self, view: View, loaded: Any) -> None:
+        self._list()
+
+    def action_line(self) -> None:
+        self.query_one("#line").focus()
+
+    def action_list(self) -> None:
+        self.rows().focus()
+
+    def alerts(self, view: View) -> list[Alert]:
+        return []
+
+    def on_rows_opened(self, event: Rows.Opened) -> None:
+        self.top.open_job(event.key)
+
+
+def _item(row: JobRow, now: float) -> Item:
+    created = row.get("created") or 0
+    cells = [
+        (plain(row["id"]).plain, ""),
+        (plain(row["status"]).plain, "red" if row["status"] == "error" else ""),
+        (plain(row["script_type"]).plain, ""),
+        (age((now - created) / 1000) if created > 0 and now else "", ""),
+        (size(row["size"]) if row.get("size") else "", "dim"),
+        (plain(" ".join(row.get("tags") or ())).plain, "dim"),
+    ]
+    return Item(row["id"], cells)
