@@ -23,6 +23,8 @@ from .search import SearchScreen
 
 #: seconds that what was done stands there
 _SAID = 8.0
+#: seconds of a read after which the screen says that it waits
+_SILENCE = 3.0
 
 
 class Top(App[None]):
@@ -31,10 +33,12 @@ class Top(App[None]):
     CSS_PATH = "top.tcss"
     TITLE = "heroq top"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,ctrl+q", "quit", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,ctrl+q", "quit", priority=True)]
 
     def __init__(self, client: Client, refresh: float = 2.0) -> None:
-        super().__init__()
+        super().__init__(
+            ansi_color=True
+        )  # the terminal's own colours, whichever those are; NO_COLOR takes them all away
         self.theme = "ansi-dark"
         self.link = Link(client)
         self.server = self.link.name()
@@ -45,20 +49,25 @@ class Top(App[None]):
         self.reads = 0
         self.took = (0.0, 0.0)
         self._reading = self._again = False
+        self._begun = 0.0
         self._said: Timer | None = None
 
     def on_mount(self) -> None:
         self.push_screen(Overview(self.link))
-        self.set_interval(self.every, self.read_now)
+        self.set_interval(self.every, self._tick)
 
     # ---- reading ----
     @property
     def live(self) -> Live | None:
         """The screen with data that is there, below a question perhaps."""
-        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Live)), None)
+        return next(
+            (screen for screen in reversed(self.screen_stack) if isinstance(screen, Live) and screen.ready), None
+        )
 
-    def shown(self, screen: Live) -> None:
-        """A screen came to the front."""
+    def _tick(self) -> None:
+        waits = time.monotonic() - self._begun if self._reading else 0.0
+        if waits > _SILENCE and self.live is not None:
+            self.live.lost(f"the server is silent for {waits:.0f} s")
         self.read_now()
 
     def read_now(self) -> None:
@@ -67,7 +76,7 @@ class Top(App[None]):
         if screen is None or self._reading:
             self._again = screen is not None
             return
-        self._reading = True
+        self._reading, self._begun = True, time.monotonic()
         self.run_worker(lambda: self._read(screen), thread=True, group="read")
 
     def _read(self, screen: Live) -> None:
@@ -140,8 +149,8 @@ class Top(App[None]):
     def open_queue(self, row: Row) -> None:
         self.push_screen(QueueScreen(self.link, row))
 
-    def open_job(self, job_id: str) -> None:
-        self.push_screen(JobScreen(self.link, job_id))
+    def open_job(self, job_id: str, ended: float | None = None) -> None:
+        self.push_screen(JobScreen(self.link, job_id, ended))
 
     def action_search(self) -> None:
         if not isinstance(self.screen, SearchScreen):

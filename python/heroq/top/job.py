@@ -17,7 +17,7 @@ from ..board import Alert, Row, View, name_of
 from ..errors import NotFoundError
 from ..job import Job
 from .jobs import JobsScreen
-from .link import LOG_LINES, Seen, place
+from .link import LOG_LINES, Seen, place, taken
 from .text import age, clock, lines, plain, size
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _STATUS = {"finished": "green", "error": "bold red", "started": "cyan", "stoppin
 _KNOWN = {
     *("jobId", "script", "script_type", "status", "output", "error", "timeout", "createdAt", "updatedAt"),
     *("hq_token", "hq_queue", "hq_attempt", "hq_retries", "hq_failed", "hq_failres", "hq_last_error", "hq_dead"),
-    *("hq_due", "hq_expires", "hq_progress", "hq_logged", "hq_noted", "hq_headers", "hq_tags", "env_vars"),
+    *("hq_due", "hq_expires", "hq_progress", "hq_logged", "hq_noted", "hq_headers", "hq_tags", "hq_ttl", "env_vars"),
 }
 
 
@@ -54,9 +54,9 @@ class JobScreen(JobsScreen):
     SHOWS_STRIP = False
     KEYS: ClassVar[list[tuple[str, str]]] = [("h l", "a page up, down"), *JobsScreen.KEYS]
 
-    def __init__(self, link: Link, job_id: str) -> None:
+    def __init__(self, link: Link, job_id: str, ended: float | None = None) -> None:
         super().__init__(link)
-        self.job_id = job_id
+        self.job_id, self.ended = job_id, ended
         self.seen: Seen | None = None
 
     def body(self) -> ComposeResult:
@@ -75,7 +75,7 @@ class JobScreen(JobsScreen):
             self.query_one("#job", Static).update(Text("There is no such job (any more)."))
             return
         self.seen = loaded
-        self.query_one("#job", Static).update(told(loaded, view.now * 1000))
+        self.query_one("#job", Static).update(told(loaded, view.now * 1000, self.ended))
 
     def alerts(self, view: View) -> list[Alert]:
         row = self.new_row()
@@ -88,20 +88,20 @@ class JobScreen(JobsScreen):
         return [self.job_id]
 
     def done(self) -> None:
-        self.seen = None
+        self.seen = self.ended = None
 
     def new_row(self) -> Row | None:
         if self.seen is None or self.view is None:
             return None
-        where = (self.seen.job.script_type, *(part or "" for part in place(self.seen.job)[1:]))
+        where = place(self.seen.job)
         return next((r for r in self.view.queues if (r.script_type, r.group, r.instance) == where), None)
 
 
-def told(seen: Seen, now: float) -> Text:
-    """The job as text."""
+def told(seen: Seen, now: float, ended: float | None = None) -> Text:
+    """The job as text. `ended`: when, Unix ms, if that is known."""
     job = seen.job
     out = Text()
-    for name, value in _summary(seen, now):
+    for name, value in _summary(seen, now, ended):
         out.append(f"{name:>9}  ", "dim").append(value).append("\n")
     if job.error is not None:
         _section(out, "error", lines(job.error, _OUTPUT_LINES), "red")
@@ -137,19 +137,18 @@ def _pairs(data: bytes | None) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _summary(seen: Seen, now: float) -> Iterator[tuple[str, Text]]:
+def _summary(seen: Seen, now: float, ended: float | None) -> Iterator[tuple[str, Text]]:
     job = seen.job
     yield "status", plain(job.status, _STATUS.get(job.status, "bold"))
     if reason := job.field("hq_dead"):
         yield "dead", plain(reason, "bold red")
-    yield "queue", plain(name_of(job.script_type, *(part or "" for part in place(job)[1:])))
+    yield "queue", plain(name_of(*place(job)))
     if seen.progress:
         yield "progress", _progress(seen.progress)
-    if seen.actor:
-        who = f"{seen.actor.get('actor_id')} on {seen.actor.get('host')}, pid {seen.actor.get('pid')}"
-        yield "actor", plain(who)
+    if token := job.field("hq_token"):
+        yield "actor", plain(taken(token.decode(errors="replace"))[0])
     yield "attempts", Text(_attempts(job))
-    for name, value in _timeline(seen, now):
+    for name, value in _timeline(seen, now, ended):
         yield name, Text(value)
     if job.timeout:
         yield "timeout", Text(f"{job.timeout} s")
@@ -172,8 +171,8 @@ def _attempts(job: Job) -> str:
     return text + (f", {allowed} retries allowed" if allowed is not None else "")
 
 
-def _timeline(seen: Seen, now: float) -> Iterator[tuple[str, str]]:
-    """What the hash, and the actor, know of when."""
+def _timeline(seen: Seen, now: float, ended: float | None) -> Iterator[tuple[str, str]]:
+    """What the hash, and the list that it was opened from, know of when."""
     job = seen.job
     made, changed = _time(job.field("createdAt")), _time(job.field("updatedAt"))
     due, expires = _int(job, "hq_due"), _int(job, "hq_expires")
@@ -181,12 +180,14 @@ def _timeline(seen: Seen, now: float) -> Iterator[tuple[str, str]]:
         yield "made", _at(made, now)
     if due:
         yield "due", _at(due, now)
-    if seen.run_ms is not None:
-        yield "started", _at(now - seen.run_ms, now)
+    if (took := taken((job.field("hq_token") or b"").decode(errors="replace"))[1]) is not None:
+        yield "taken", _at(took, now)
     if seen.progress and (time := seen.progress.get("time")):
         yield "told", _at(time, now)
-    if changed and changed != made:
-        yield "ended" if job.is_terminal else "changed", _at(changed, now)
+    if ended and job.is_terminal:
+        yield "ended", _at(ended, now)
+    elif changed and changed != made:
+        yield "changed", _at(changed, now)
     if expires:
         yield "expires", _at(expires, now)
 

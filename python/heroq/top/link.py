@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from .. import keys
 from ..board import Board, Row, View
 from ..client import Client
 from ..errors import HeroqError, InvalidError, NotFoundError
@@ -29,9 +30,6 @@ class Seen:
     job: Job
     progress: dict[str, Any] | None
     log: list[bytes]
-    #: the actor that has it, as the actor said, and the ms that it has run
-    actor: dict[str, Any] | None
-    run_ms: int | None
 
 
 class Link:
@@ -74,20 +72,7 @@ class Link:
         job = before
         if job is None or job.is_terminal or self.supervisor.get_status(job) != job.status:
             job = self.supervisor.get_job(job_id)
-        actor, run_ms = self._holder(job) if job.status in ("started", "stopping") else (None, None)
-        progress = self.supervisor.get_progress(job_id)
-        return Seen(job, progress, self.supervisor.get_logs(job_id, last=LOG_LINES), actor, run_ms)
-
-    def _holder(self, job: Job) -> tuple[dict[str, Any] | None, int | None]:
-        """Who said that it runs this job."""
-        with contextlib.suppress(InvalidError):  # a queue that a foreign program named so
-            _, group, instance = place(job)
-            with Queue(job.script_type, self.client, group=group, instance=instance) as queue:
-                for actor in queue.actors():
-                    for run in actor.get("jobs") or ():
-                        if run.get("id") == job.id:
-                            return actor, run.get("ms")
-        return None, None
+        return Seen(job, self.supervisor.get_progress(job_id), self.supervisor.get_logs(job_id, last=LOG_LINES))
 
     # ---- searching ----
     def search(self, text: str) -> Iterator[JobRow]:
@@ -132,7 +117,7 @@ class Link:
             "id": job.id,
             "status": job.status,
             "script_type": job.script_type,
-            "created": 0,
+            "created": 1 << 62,  # first of all
             "size": len(job.script),
             "tags": job.tags,
         }
@@ -179,12 +164,15 @@ FILTERS = {
 }
 
 
-def place(job: Job) -> tuple[str, str | None, str | None]:
+def place(job: Job) -> tuple[str, str, str]:
     """The type, group and instance of the queue that it is in, or was."""
-    from .. import keys
+    parts: dict[str, str] = {}
+    with contextlib.suppress(InvalidError):  # a foreign program may write what it likes
+        parts = keys.parse((job.field("hq_queue") or b"").decode(errors="replace"))
+    return job.script_type, parts.get("group", ""), parts.get("instance", "")
 
-    queue = (job.field("hq_queue") or b"").decode(errors="replace")
-    parts = keys.parse(queue) if queue else None
-    if not parts:
-        return job.script_type, None, None
-    return job.script_type, parts.get("group") or None, parts.get("instance") or None
+
+def taken(token: str) -> tuple[str, float | None]:
+    """The actor of a token, and when it took the job, Unix ms."""
+    seq, _, actor = token.partition(":")
+    return actor, int(seq) / 1000 if seq.isdecimal() and len(seq) <= 17 else None

@@ -46,6 +46,8 @@ class Live(Screen[None]):
         super().__init__()
         self.link = link
         self.view: View | None = None
+        #: composed, so that something can be shown
+        self.ready = False
 
     def compose(self) -> ComposeResult:
         yield Static(id="title", markup=False)
@@ -61,10 +63,11 @@ class Live(Screen[None]):
         yield from ()
 
     def on_mount(self) -> None:
-        self.top.shown(self)
+        self.ready = True
+        self.top.read_now()
 
     def on_screen_resume(self) -> None:
-        self.top.shown(self)
+        self.top.read_now()
 
     @property
     def top(self) -> Top:

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from ..board import Alert, Row, View
 from .jobs import JobsScreen
-from .link import JobRow
+from .link import JobRow, taken
 from .overview import pause
 from .rows import Column, Item, Rows
 from .text import age, clock, number, plain, size
@@ -25,7 +25,11 @@ _TIME = Column("at", 19, right=True)
 #: name on the wire, name on the screen, columns
 TABS: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
     ("waiting", "waiting", (Column("next", 7, right=True), _ID)),
-    ("in_flight", "in flight", (_ID, Column("lease", 6, right=True), Column("holder", 24))),
+    (
+        "in_flight",
+        "in flight",
+        (_ID, Column("for", 5, right=True), Column("lease", 6, right=True), Column("actor", 24)),
+    ),
     ("delayed", "delayed", (_ID, Column("due in", 7, right=True), _TIME)),
     ("dead", "dead", (_ID, Column("ago", 5, right=True), Column("reason", 20))),
     ("finished", "finished", (_ID, Column("ago", 5, right=True), _TIME)),
@@ -77,6 +81,8 @@ class QueueScreen(JobsScreen):
         self.row = row
         self.tab = 0
         self.start = 0
+        #: when those of the page ended, Unix ms
+        self._ended: dict[str, float] = {}
 
     def body(self) -> ComposeResult:
         yield Static(id="tabs", markup=False)
@@ -104,6 +110,8 @@ class QueueScreen(JobsScreen):
             self.start = max(0, self.start - self._count())
             self.top.read_now()
             return
+        past = self.what in ("dead", "finished", "failed")
+        self._ended = {row["id"]: row["time"] for row in rows} if past else {}
         self.rows().put([self._item(i, row, view.now * 1000) for i, row in enumerate(rows)])
 
     def alerts(self, view: View) -> list[Alert]:
@@ -133,10 +141,10 @@ class QueueScreen(JobsScreen):
         if self.what == "waiting":
             return Item(job, [(str(self.start + i + 1), "dim"), (shown, "")])
         if self.what == "in_flight":
-            left = (time - now) / 1000
-            return Item(
-                job, [(shown, ""), _until(left, "over", "bold red"), (plain(row.get("holder", "")).plain, "dim")]
-            )
+            actor, since = taken(str(row.get("holder", "")))
+            held = age(max(0.0, now - since) / 1000) if since else ""
+            lease = _until((time - now) / 1000, "over", "bold red")
+            return Item(job, [(shown, ""), (held, ""), lease, (plain(actor).plain, "dim")])
         if self.what == "delayed":
             return Item(job, [(shown, ""), _until((time - now) / 1000, "due", "yellow"), (clock(time), "dim")])
         ago = (age(max(0, now - time) / 1000), "")
@@ -154,9 +162,10 @@ class QueueScreen(JobsScreen):
         self.top.read_now()
 
     def action_page(self, by: int) -> None:
-        if self.what == "actors" or (by > 0 and len(self.rows().items) < self._count()):
+        shown = len(self.rows().items)
+        if self.what == "actors" or (by > 0 and shown < self._count()):
             return
-        self.start = max(0, self.start + by * self._count())
+        self.start = self.start + shown if by > 0 else max(0, self.start - self._count())
         self.top.read_now()
 
     def action_open(self) -> None:
@@ -164,7 +173,7 @@ class QueueScreen(JobsScreen):
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         if self.what != "actors":
-            self.top.open_job(event.key)
+            self.top.open_job(event.key, self._ended.get(event.key))
 
     def action_pause(self) -> None:
         row = self.row

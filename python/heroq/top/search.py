@@ -98,7 +98,8 @@ class SearchScreen(JobsScreen):
 
     def _list(self) -> None:
         now = self.view.now * 1000 if self.view else 0
-        self.rows().put([_item(row, now) for row in self._found])
+        newest = sorted(self._found, key=lambda row: -(row.get("created") or 0))
+        self.rows().put([_item(row, now) for row in newest])
 
     def _tell(self, state: str) -> None:
         self.query_one("#found", Static).update(plain(state, "dim"))
