@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import heroq
 import pytest
+from heroq.top.job import JobScreen, Scroll
+from heroq.top.link import FILTERS
+from heroq.top.live import Live
+from heroq.top.overview import Overview
+from heroq.top.queue import QueueScreen
+from heroq.top.rows import Rows
+from heroq.top.search import SearchScreen
 from support.person import Person, sit_down
 from support.server import Server, wait_until
 from textual.widgets import Input
@@ -452,3 +461,15 @@ def test_what_a_look_costs(server: Server, sup: heroq.Supervisor) -> None:
     sit_down(server.url, steps)
     assert counts[0] == counts[1] and counts[0]["lrange"] <= 1 and counts[0]["keys"] == 0
     assert counts[0]["hgetall"] == 0
+
+
+def test_the_page_tells_all_keys() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "top.md").read_text(encoding="utf-8")
+    told = set(" ".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)).replace("`", "").split())
+    names = {"left": "←", "right": "→", "enter": "Enter", "slash": "/", "escape": "Esc", "question_mark": "?"}
+    for thing in (Overview, QueueScreen, JobScreen, SearchScreen, Live, Rows, Scroll):
+        bound = {key for binding in thing.BINDINGS for key in binding.key.split(",")}  # type: ignore[union-attr]
+        missing = {names.get(key, key) for key in bound} - told - {"backspace", "down", "space"}
+        assert not missing, (thing, missing)
+    for name in FILTERS:
+        assert f"`{name}:" in page
