@@ -208,6 +208,28 @@ def test_nothing_of_a_job_is_believed(server: Server) -> None:
     sit_down(server.url, steps, size=(100, 40))
 
 
+def test_ids_that_are_no_text(server: Server) -> None:
+    """Nothing that a foreign program pushes ends the screen."""
+    server.command("LPUSH", "hero:q:work:type:osis", b"\xff\x00\n", b"", b"x" * 5000, b"{}")
+    server.command("HSET", b"hero:job:\xfe", "script", b"\xff", "script_type", b"\xfe")
+    server.command("SET", "hero:q:work:type:nolist", "x")
+
+    async def steps(person: Person) -> None:
+        await person.sees(" osis")
+        await person.press("enter")
+        await person.sees("waiting 1–4 of 4")
+        for _ in range(4):
+            await person.press("enter")
+            await person.sees("There is no such job")
+            await person.press("escape", "K", "y", "j")
+        await person.press("slash")
+        person.app.screen.query_one(Input).value = "type:osis"
+        await person.press("enter")
+        await person.sees(" found")
+
+    sit_down(server.url, steps)
+
+
 # ---- searching ----
 
 
@@ -345,6 +367,28 @@ def test_stop_delete_and_run_again(server: Server, sup: heroq.Supervisor, acting
     sit_down(server.url, steps)
 
 
+def test_what_was_done_goes(server: Server, sup: heroq.Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the user has left that screen."""
+    monkeypatch.setattr("heroq.top.app._SAID", 0.3)
+    sup.submit("x", script_type="osis", id="one")
+
+    async def steps(person: Person) -> None:
+        await person.sees(" osis")
+        person.app.open_job("one")
+        await person.sees("status  dispatched")
+        await person.press("K", "y")
+        await person.sees("one cancelled before")
+        await person.press("escape")
+        await person.sees("heroq top")
+        await person.pilot.pause(0.5)
+        person.app.open_job("one")
+        await person.press("K", "y")
+        await person.sees("one had ended before")
+        await person.sees_not("one had ended before")
+
+    sit_down(server.url, steps)
+
+
 def test_pause_and_resume(server: Server, sup: heroq.Supervisor) -> None:
     for name in ("a", "b", "c"):
         sup.submit("x", script_type=name)
@@ -378,7 +422,7 @@ def test_a_lost_server(new_server: Callable[..., Server]) -> None:
     async def steps(person: Person) -> None:
         await person.sees(" osis")
         server.kill9()
-        await person.sees("✗ no answer; this is of ", " osis")
+        await person.sees("✗ Nothing can be read", "This is of ", " osis")
         assert person.app.screen.has_class("stale")
         styles = {
             segment.style.dim
@@ -388,7 +432,7 @@ def test_a_lost_server(new_server: Callable[..., Server]) -> None:
         }
         assert styles == {True}
         await person.press("enter")
-        await person.sees("✗ no answer")
+        await person.sees("✗ Nothing can be read")
         await person.press("escape")
         server.restart()
         await person.sees_not("✗", " osis")
@@ -409,7 +453,7 @@ def test_keys_never_wait(new_server: Callable[..., Server]) -> None:
         await person.press("question_mark")
         await person.sees("mark a row")
         await person.press("escape")
-        await person.sees("the server is silent for ")
+        await person.sees("✗ Nothing can be read")
         await person.press("q")
 
     sit_down(server.url, steps)

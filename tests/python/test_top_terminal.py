@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -114,6 +115,14 @@ def test_ctrl_c_ends_it(server: Server, terminal: Terminal) -> None:
     terminal.sees("heroq top")
     terminal.press("C-c")
     terminal.sees("exit 0")
+
+
+def test_sigterm_leaves_the_terminal_as_it_was(server: Server, terminal: Terminal, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    terminal.run(f"sh -c 'echo before; echo $$ >{pid}; exec {HEROQ} top'", HEROQ_URL=server.url, TERM="screen-256color")
+    terminal.sees("heroq top", "q quit")
+    os.kill(int(pid.read_text()), signal.SIGTERM)
+    assert terminal.sees("exit 143").startswith("before\n")
 
 
 # ---- the command without a terminal ----

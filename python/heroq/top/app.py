@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -53,6 +55,8 @@ class Top(App[None]):
         self._said: Timer | None = None
 
     def on_mount(self) -> None:
+        if not self.is_headless:  # so that the terminal is as it was
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave, 128 + signal.SIGTERM)
         self.push_screen(Overview(self.link))
         self.set_interval(self.every, self._tick)
 
@@ -165,5 +169,8 @@ class Top(App[None]):
             self.push_screen(Help(self.live.KEYS))
 
     async def action_quit(self) -> None:
+        self._leave()
+
+    def _leave(self, code: int = 0) -> None:
         self.link.close()  # wakes the thread that may wait for the server
-        self.exit()
+        self.exit(return_code=code)

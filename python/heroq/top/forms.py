@@ -134,6 +134,8 @@ class Dispatch(ModalScreen[str | None]):
         self.run_worker(lambda: self._work(wanted), thread=True, exclusive=True)
 
     def _why(self, text: str) -> None:
+        if not self.is_attached:
+            return  # the user did not wait for it
         self.query_one("#why", Static).update(plain(text, "bold red"))
 
     def _work(self, wanted: Wanted) -> None:
@@ -142,4 +144,8 @@ class Dispatch(ModalScreen[str | None]):
         except HeroqError as error:
             self.app.call_from_thread(self._why, str(error))
         else:
-            self.app.call_from_thread(self.dismiss, said)
+            self.app.call_from_thread(self._sent, said)
+
+    def _sent(self, said: str) -> None:
+        if self.is_attached:
+            self.dismiss(said)

@@ -14,7 +14,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from ..board import Alert, Row, View, name_of
-from ..errors import NotFoundError
+from ..errors import InvalidError, NotFoundError
 from ..job import Job
 from .jobs import JobsScreen
 from .link import LOG_LINES, Seen, place, taken
@@ -66,7 +66,7 @@ class JobScreen(JobsScreen):
     def load(self) -> Seen | None:
         try:
             return self.link.job(self.job_id, self.seen.job if self.seen else None)
-        except NotFoundError:
+        except (InvalidError, NotFoundError):  # an id that a foreign program pushed may be no id
             return None
 
     def show(self, view: View, loaded: Any) -> None:

@@ -172,6 +172,11 @@ def place(job: Job) -> tuple[str, str, str]:
     return job.script_type, parts.get("group", ""), parts.get("instance", "")
 
 
+def name(job_id: str | bytes) -> str:
+    """An id as text. One that is no UTF-8 is that of no job of heroq, and cannot be asked for."""
+    return job_id if isinstance(job_id, str) else job_id.decode(errors="replace")
+
+
 def taken(token: str) -> tuple[str, float | None]:
     """The actor of a token, and when it took the job, Unix ms."""
     seq, _, actor = token.partition(":")

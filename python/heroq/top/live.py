@@ -92,10 +92,10 @@ class Live(Screen[None]):
         self.show(view, loaded)
 
     def lost(self, error: str) -> None:
-        """The server does not answer: what stands here is old."""
+        """The server does not answer, or refuses: what stands here is old."""
         self.add_class("stale")
-        since = f"; this is of {time.strftime('%H:%M:%S', time.localtime(self.top.read_at))}" if self.view else ""
-        self._wrong(Text(f"✗ no answer{since}, trying again: ") + plain(error))
+        since = f" This is of {time.strftime('%H:%M:%S', time.localtime(self.top.read_at))}." if self.view else ""
+        self._wrong(Text(f"✗ Nothing can be read, trying again.{since} ") + plain(error))
 
     def heading(self) -> str:
         """What this is."""
@@ -135,6 +135,8 @@ class Live(Screen[None]):
 
     def say(self, text: str) -> None:
         """What was done, or why not; it goes after a while."""
+        if not self.is_attached:
+            return  # the user is elsewhere by now
         line = self.query_one("#said", Static)
         line.display = bool(text)
         line.update(plain(text))
@@ -171,7 +173,7 @@ def strip(view: View, width: int) -> Text:
         ("actors", totals.actors, ""),
         ("ok/min", totals.finished_per_minute, "green" if totals.finished_per_minute else ""),
         ("fail/min", totals.failed_per_minute, "red" if totals.failed_per_minute else ""),
-        ("queues", totals.queues, ""),
+        ("queues" if view.whole else "queues, +", totals.queues, ""),
     ]
     each = max(9, min(14, width // len(cells)))
     top = Text(no_wrap=True)

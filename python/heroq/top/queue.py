@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from ..board import Alert, Row, View
 from .jobs import JobsScreen
-from .link import JobRow, taken
+from .link import JobRow, name, taken
 from .overview import pause
 from .rows import Column, Item, Rows
 from .text import age, clock, number, plain, size
@@ -111,7 +111,7 @@ class QueueScreen(JobsScreen):
             self.top.read_now()
             return
         past = self.what in ("dead", "finished", "failed")
-        self._ended = {row["id"]: row["time"] for row in rows} if past else {}
+        self._ended = {name(row["id"]): row["time"] for row in rows} if past else {}
         self.rows().put([self._item(i, row, view.now * 1000) for i, row in enumerate(rows)])
 
     def alerts(self, view: View) -> list[Alert]:
@@ -136,7 +136,7 @@ class QueueScreen(JobsScreen):
     def _item(self, i: int, row: JobRow, now: float) -> Item:
         if self.what == "actors":
             return _actor(row, now)
-        job, time = row["id"], row.get("time", 0)
+        job, time = name(row["id"]), row.get("time", 0)
         shown = plain(job).plain
         if self.what == "waiting":
             return Item(job, [(str(self.start + i + 1), "dim"), (shown, "")])

@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 from ..board import Alert, View
 from ..errors import HeroqError
 from .jobs import JobsScreen
-from .link import MOST_FOUND, JobRow
+from .link import MOST_FOUND, JobRow, name
 from .rows import Column, Item, Rows
 from .text import age, plain, size
 
@@ -130,4 +130,4 @@ def _item(row: JobRow, now: float) -> Item:
         (size(row["size"]) if row.get("size") else "", "dim"),
         (plain(" ".join(row.get("tags") or ())).plain, "dim"),
     ]
-    return Item(row["id"], cells)
+    return Item(name(row["id"]), cells)
