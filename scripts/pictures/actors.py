@@ -17,7 +17,7 @@ def thumbnail(job: heroq.Job) -> str:
 @heroq.actor("mail", retries=0)
 def mail(job: heroq.Job) -> str:
     time.sleep(random.uniform(0.05, 0.2))
-    if random.random() < 0.6:
+    if random.random() < 0.3:
         raise heroq.Fail("smtp.example.com answers 451: try again later")
     return "sent"
 

@@ -17,10 +17,10 @@ OUT = Path(__file__).resolve().parents[2] / "docs" / "_static" / "top.svg"
 async def draw(url: str) -> str:
     with heroq.Client(url, log="events") as client:
         app = Top(client, refresh=0.5)
-        async with app.run_test(size=(100, 19)) as pilot:
+        async with app.run_test(size=(100, 16)) as pilot:
             while app.reads < 3:
                 await pilot.pause(0.1)
-            await pilot.press("j", "j")
+            await pilot.press("j", "j", "j")
             await pilot.pause(0.2)
             app.server = re.sub(r" \S+$", " redis://localhost", app.server)
             while app.reads < 5:

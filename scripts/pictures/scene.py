@@ -17,20 +17,20 @@ HERE = Path(__file__).parent
 
 
 def _submit(url: str, end: threading.Event) -> None:
-    """Jobs as they come in an office: some of each type, all the time."""
+    """Jobs as they come in an office: some of each type, more in one minute than in another."""
     chance = random.Random(8)
+    load = [chance.uniform(0.2, 1) for _ in range(100)]
     with heroq.Supervisor(url, index=True) as sup:
-        sup.submit_many([f"SELECT {i}" for i in range(1_840)], "archive", tags=["night"])
-        sup.submit_many(["print(1)"] * 12, "invoice", tags=["daily"])
-        sup.submit_many(["nightly"] * 25, "report", delay=3600)
+        sup.submit_many([f"2025-{i:04}.pdf" for i in range(1_840)], "archive", tags=["night"])
+        sup.submit_many(["number 2026-0117"] * 12, "invoice", tags=["daily"])
+        sup.submit_many(["2026-12: sales by region"] * 25, "report", delay=3600)
         while not end.wait(0.5):
-            wave = 10 + 8 * abs((time.time() / 30) % 2 - 1)
-            sup.submit_many([f"img-{chance.randrange(10**6)}.jpg" for _ in range(round(wave))], "thumbnail")
-            sup.submit_many([f"to: user{chance.randrange(1000)}@example.com" for _ in range(2)], "mail")
-            if chance.random() < 0.1:
+            now = load[int(time.time() / 60) % len(load)]
+            sup.submit_many([f"img-{chance.randrange(10**6)}.jpg" for _ in range(round(18 * now))], "thumbnail")
+            if chance.random() < now:
+                sup.submit(f"to: user{chance.randrange(1000)}@example.com", script_type="mail")
+            if chance.random() < now / 6:
                 sup.submit("2026-11: sales by region", script_type="report", tags=["monthly"])
-            if chance.random() < 0.2:
-                sup.submit("img-eu.jpg", script_type="thumbnail", group="eu")
 
 
 @contextlib.contextmanager

@@ -124,7 +124,7 @@ def test_pages(server: Server, sup: heroq.Supervisor) -> None:
         await person.sees(" 1 j000", "of 40")
         await person.press("h")
         await person.sees(" 1 j000")
-        count = len(person.app.live.rows().items)  # type: ignore[union-attr]
+        count = len(person.app.live.rows.items)  # type: ignore[union-attr]
         assert 5 <= count < 20
         await person.press("l")
         await person.sees(f" {count + 1} j{count:03}", "of 40")
@@ -250,7 +250,7 @@ def test_search(server: Server, index: bool) -> None:
         person.app.screen.query_one(Input).value = text
         await person.press("enter")
         await person.sees(" found")
-        rows = person.app.live.rows()  # type: ignore[union-attr]
+        rows = person.app.live.rows  # type: ignore[union-attr]
         return {item.key for item in rows.items}
 
     async def steps(person: Person) -> None:

@@ -81,17 +81,18 @@ class Top(App[None]):
             self._again = screen is not None
             return
         self._reading, self._begun = True, time.monotonic()
-        self.run_worker(lambda: self._read(screen), thread=True, group="read")
+        wanted = screen.wants()
+        self.run_worker(lambda: self._read(screen, wanted), thread=True, group="read")
 
-    def _read(self, screen: Live) -> None:
+    def _read(self, screen: Live, wanted: Any) -> None:
         """On a thread."""
         begun = time.perf_counter()
         try:
-            view, loaded = self.link.read_board(), screen.load()
+            view, loaded = self.link.read_board(), screen.load(wanted)
         except HeroqError as error:
-            self.call_from_thread(self._came, screen, None, str(error), begun)
+            self.call_later(self._came, screen, None, str(error), begun)
         else:
-            self.call_from_thread(self._came, screen, view, loaded, begun)
+            self.call_later(self._came, screen, view, loaded, begun)
 
     def _came(self, screen: Live, view: View | None, loaded: Any, begun: float) -> None:
         read = time.perf_counter()
@@ -117,7 +118,7 @@ class Top(App[None]):
                 said = do()
             except HeroqError as error:
                 said = str(error)
-            self.call_from_thread(self._acted, screen, said)
+            self.call_later(self._acted, screen, said)
 
         self.run_worker(work, thread=True, group="act")
 

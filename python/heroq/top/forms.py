@@ -142,9 +142,9 @@ class Dispatch(ModalScreen[str | None]):
         try:
             said = self._send(wanted)
         except HeroqError as error:
-            self.app.call_from_thread(self._why, str(error))
+            self.app.call_later(self._why, str(error))
         else:
-            self.app.call_from_thread(self._sent, said)
+            self.app.call_later(self._sent, said)
 
     def _sent(self, said: str) -> None:
         if self.is_attached:

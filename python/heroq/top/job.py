@@ -57,25 +57,29 @@ class JobScreen(JobsScreen):
     def __init__(self, link: Link, job_id: str, ended: float | None = None) -> None:
         super().__init__(link)
         self.job_id, self.ended = job_id, ended
+        self._text = Static(id="job", markup=False)
         self.seen: Seen | None = None
 
     def body(self) -> ComposeResult:
         with Scroll():
-            yield Static(id="job", markup=False)
+            yield self._text
 
-    def load(self) -> Seen | None:
+    def wants(self) -> Job | None:
+        return self.seen.job if self.seen else None
+
+    def load(self, wanted: Any) -> Seen | None:
         try:
-            return self.link.job(self.job_id, self.seen.job if self.seen else None)
+            return self.link.job(self.job_id, wanted)
         except (InvalidError, NotFoundError):  # an id that a foreign program pushed may be no id
             return None
 
     def show(self, view: View, loaded: Any) -> None:
         if loaded is None:
             self.seen = None
-            self.query_one("#job", Static).update(Text("There is no such job (any more)."))
+            self._text.update(Text("There is no such job (any more)."))
             return
         self.seen = loaded
-        self.query_one("#job", Static).update(told(loaded, view.now * 1000, self.ended))
+        self._text.update(told(loaded, view.now * 1000, self.ended))
 
     def alerts(self, view: View) -> list[Alert]:
         row = self.new_row()

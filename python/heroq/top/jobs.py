@@ -65,11 +65,10 @@ class JobsScreen(Live):
 
     def chosen(self) -> list[str]:
         """The ids that a key acts on."""
-        return self.rows().chosen
+        return []
 
     def done(self) -> None:
         """An act was begun on what was chosen."""
-        self.rows().unmark()
 
     def _ask(self, act: Act) -> None:
         ids = self.chosen()
@@ -86,7 +85,7 @@ class JobsScreen(Live):
 
     def _carry_out(self, act: Act, ids: list[str]) -> str:
         def told(n: int) -> None:
-            self.app.call_from_thread(self.say, f"{act.verb.lower()}: {n} of {len(ids)}")
+            self.app.call_later(self.say, f"{act.verb.lower()}: {n} of {len(ids)}")
 
         outcomes, wrong = self.link.each(lambda job_id: act.run(self.link, job_id), ids, told)
         parts = [f"{ids[0]} {how}" if len(ids) == 1 else f"{n} {how}" for how, n in outcomes.items()]

@@ -14,7 +14,6 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from ..board import Alert, Row, View
-from .rows import Rows
 from .text import fitted, number, plain
 
 if TYPE_CHECKING:
@@ -48,14 +47,16 @@ class Live(Screen[None]):
         self.view: View | None = None
         #: composed, so that something can be shown
         self.ready = False
+        self._head, self._strip = Static(id="title", markup=False), Static(id="strip", markup=False)
+        self._wrong, self._said = Static(id="wrong", markup=False), Static(id="said", markup=False)
 
     def compose(self) -> ComposeResult:
-        yield Static(id="title", markup=False)
+        yield self._head
         if self.SHOWS_STRIP:
-            yield Static(id="strip", markup=False)
-        yield Static(id="wrong", markup=False)
+            yield self._strip
+        yield self._wrong
         yield from self.body()
-        yield Static(id="said", markup=False)
+        yield self._said
         yield Static(self._foot(), id="foot", markup=False)
 
     def body(self) -> ComposeResult:
@@ -74,7 +75,11 @@ class Live(Screen[None]):
         return cast("Top", self.app)
 
     # ---- data ----
-    def load(self) -> Any:
+    def wants(self) -> Any:
+        """What `load` is to read; asked before each read."""
+        return None
+
+    def load(self, wanted: Any) -> Any:
         """On a thread: what the screen needs beside the board."""
         return None
 
@@ -85,17 +90,17 @@ class Live(Screen[None]):
         """What was read has come."""
         self.view = view
         self.remove_class("stale")
-        self.query_one("#title", Static).update(self._title())
         if self.SHOWS_STRIP:
-            self.query_one("#strip", Static).update(strip(view, self.size.width))
-        self._wrong(alerts(self.alerts(view), self.size.width))
+            self._strip.update(strip(view, self.size.width))
+        self._tell_wrong(alerts(self.alerts(view), self.size.width))
         self.show(view, loaded)
+        self._head.update(self._title())
 
     def lost(self, error: str) -> None:
         """The server does not answer, or refuses: what stands here is old."""
         self.add_class("stale")
         since = f" This is of {time.strftime('%H:%M:%S', time.localtime(self.top.read_at))}." if self.view else ""
-        self._wrong(Text(f"✗ Nothing can be read, trying again.{since} ") + plain(error))
+        self._tell_wrong(Text(f"✗ Nothing can be read, trying again.{since} ") + plain(error))
 
     def heading(self) -> str:
         """What this is."""
@@ -128,18 +133,16 @@ class Live(Screen[None]):
         """A key of the last line was clicked."""
         self.app.simulate_key(key)
 
-    def _wrong(self, text: Text | None) -> None:
-        line = self.query_one("#wrong", Static)
-        line.display = text is not None
-        line.update(text or "")
+    def _tell_wrong(self, text: Text | None) -> None:
+        self._wrong.display = text is not None
+        self._wrong.update(text or "")
 
     def say(self, text: str) -> None:
         """What was done, or why not; it goes after a while."""
         if not self.is_attached:
             return  # the user is elsewhere by now
-        line = self.query_one("#said", Static)
-        line.display = bool(text)
-        line.update(plain(text))
+        self._said.display = bool(text)
+        self._said.update(plain(text))
         if text:
             self.top.later(lambda: self.say(""))
 
@@ -157,9 +160,6 @@ class Live(Screen[None]):
     def new_row(self) -> Row | None:
         """The queue that a new job is for, if one is at hand."""
         return None
-
-    def rows(self) -> Rows:
-        return self.query_one(Rows)
 
 
 def strip(view: View, width: int) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,6 +11,9 @@ from ..board import Row, View
 from .live import Live
 from .rows import Cell, Column, Item, Rows
 from .text import age, fitted, number, span, spark
+
+if TYPE_CHECKING:
+    from .link import Link
 
 COLUMNS = (
     Column("queue"),
@@ -47,20 +50,24 @@ class Overview(Live):
         *(("enter", "⏎", "jobs"), ("x", "x", "mark"), ("A", "A", "all"), ("p", "p", "pause"), ("n", "n", "new job"))
     ]
 
+    def __init__(self, link: Link) -> None:
+        super().__init__(link)
+        self.rows = Rows(COLUMNS, id="rows")
+
     def body(self) -> ComposeResult:
-        yield Rows(COLUMNS, id="rows")
+        yield self.rows
 
     def show(self, view: View, loaded: Any) -> None:
-        self.rows().put([Item(row.queue, cells(row)) for row in view.queues])
+        self.rows.put([Item(row.queue, cells(row)) for row in view.queues])
 
     def new_row(self) -> Row | None:
-        return self._row(self.rows().current)
+        return self._row(self.rows.current)
 
     def _row(self, key: str | None) -> Row | None:
         return next((row for row in self.view.queues if row.queue == key), None) if self.view else None
 
     def action_open(self) -> None:
-        self.rows().action_select_cursor()
+        self.rows.action_select_cursor()
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         row = self._row(event.key)
@@ -68,8 +75,8 @@ class Overview(Live):
             self.top.open_queue(row)
 
     def action_pause(self) -> None:
-        chosen = [row for key in self.rows().chosen if (row := self._row(key))]
-        self.rows().unmark()
+        chosen = [row for key in self.rows.chosen if (row := self._row(key))]
+        self.rows.unmark()
         if chosen:
             self.act(lambda: pause(self, chosen))
 

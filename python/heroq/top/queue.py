@@ -79,30 +79,34 @@ class QueueScreen(JobsScreen):
     def __init__(self, link: Link, row: Row) -> None:
         super().__init__(link)
         self.row = row
+        self.rows, self._tabs = Rows(TABS[0][2], id="rows"), Static(id="tabs", markup=False)
         self.tab = 0
         self.start = 0
         #: when those of the page ended, Unix ms
         self._ended: dict[str, float] = {}
 
     def body(self) -> ComposeResult:
-        yield Static(id="tabs", markup=False)
-        yield Rows(TABS[0][2], id="rows")
+        yield self._tabs
+        yield self.rows
 
     @property
     def what(self) -> str:
         return TABS[self.tab][0]
 
     # ---- data ----
-    def load(self) -> Any:
-        asked = (self.tab, self.start)
-        return asked, self.link.page(self.row, self.what, self.start, self._count())
+    def wants(self) -> tuple[int, int, int]:
+        return self.tab, self.start, self._count()
+
+    def load(self, wanted: Any) -> Any:
+        tab, start, count = wanted
+        return (tab, start), self.link.page(self.row, TABS[tab][0], start, count)
 
     def _count(self) -> int:
-        return min(_MOST_ROWS, max(5, self.rows().size.height - 1))
+        return min(_MOST_ROWS, max(5, self.rows.size.height - 1))
 
     def show(self, view: View, loaded: Any) -> None:
         self.row = next((row for row in view.queues if row.queue == self.row.queue), self.row)
-        self.query_one("#tabs", Static).update(self._tabs())
+        self._tabs.update(self._tabs_text())
         asked, rows = loaded
         if asked != (self.tab, self.start):
             return  # of before the last key
@@ -112,19 +116,19 @@ class QueueScreen(JobsScreen):
             return
         past = self.what in ("dead", "finished", "failed")
         self._ended = {name(row["id"]): row["time"] for row in rows} if past else {}
-        self.rows().put([self._item(i, row, view.now * 1000) for i, row in enumerate(rows)])
+        self.rows.put([self._item(i, row, view.now * 1000) for i, row in enumerate(rows)])
 
     def alerts(self, view: View) -> list[Alert]:
         return [alert for alert in view.alerts if alert.subject == self.row.queue]
 
     def heading(self) -> str:
-        start, shown = self.start, len(self.rows().items)
+        start, shown = self.start, len(self.rows.items)
         of = getattr(self.row, self.what, None)
         total = f" of {of}" if isinstance(of, int) else ""
         where = f" {start + 1}–{start + shown}{total}" if shown and self.what != "actors" else ""
         return f"{self.row.name} · {self.row.state} · {TABS[self.tab][1]}{where}"
 
-    def _tabs(self) -> Text:
+    def _tabs_text(self) -> Text:
         out = Text(no_wrap=True, overflow="ellipsis")
         for i, (what, title, _) in enumerate(TABS):
             count = getattr(self.row, what, None)
@@ -157,19 +161,19 @@ class QueueScreen(JobsScreen):
 
     def action_go(self, tab: int) -> None:
         self.tab, self.start = tab, 0
-        self.rows().define(TABS[self.tab][2])
-        self.query_one("#tabs", Static).update(self._tabs())
+        self.rows.define(TABS[self.tab][2])
+        self._tabs.update(self._tabs_text())
         self.top.read_now()
 
     def action_page(self, by: int) -> None:
-        shown = len(self.rows().items)
+        shown = len(self.rows.items)
         if self.what == "actors" or (by > 0 and shown < self._count()):
             return
         self.start = self.start + shown if by > 0 else max(0, self.start - self._count())
         self.top.read_now()
 
     def action_open(self) -> None:
-        self.rows().action_select_cursor()
+        self.rows.action_select_cursor()
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         if self.what != "actors":
@@ -180,7 +184,10 @@ class QueueScreen(JobsScreen):
         self.act(lambda: pause(self, [row]))
 
     def chosen(self) -> list[str]:
-        return [] if self.what == "actors" else super().chosen()
+        return [] if self.what == "actors" else self.rows.chosen
+
+    def done(self) -> None:
+        self.rows.unmark()
 
     def new_row(self) -> Row | None:
         return self.row

@@ -47,14 +47,16 @@ class SearchScreen(JobsScreen):
 
     def __init__(self, link: Link) -> None:
         super().__init__(link)
+        self.rows, self._told = Rows(COLUMNS, id="rows"), Static(id="found", markup=False)
+        self._line = Input(placeholder="search", id="line", compact=True)
         self._stop = threading.Event()
         self._found: list[JobRow] = []
-        self._state = "an id or a part of it, a tag; or tag:red type:osis status:error caller:me id:prefix newer:1h"
+        self._tell("an id or a part of it, a tag; or tag:red type:osis status:error caller:me id:prefix newer:1h")
 
     def body(self) -> ComposeResult:
-        yield Input(placeholder="search", id="line", compact=True)
-        yield Static(self._state, id="found", markup=False)
-        yield Rows(COLUMNS, id="rows")
+        yield self._line
+        yield self._told
+        yield self.rows
 
     def on_unmount(self) -> None:
         self._stop.set()
@@ -67,7 +69,7 @@ class SearchScreen(JobsScreen):
         self._stop = stop = threading.Event()
         self._found = []
         text = event.value
-        self.rows().unmark()
+        self.rows.unmark()
         self._tell("searching …")
         self.run_worker(lambda: self._search(text, stop), thread=True, group="search")
 
@@ -80,12 +82,12 @@ class SearchScreen(JobsScreen):
                     return
                 found.append(row)
                 if len(found) in (1, 10) or len(found) % 50 == 0:
-                    self.app.call_from_thread(self._come, list(found), "searching …", stop)
+                    self.app.call_later(self._come, list(found), "searching …", stop)
             state = f"{len(found)} found" if len(found) < MOST_FOUND else f"the first {MOST_FOUND}"
         except HeroqError as error:
             state = str(error)
         if not stop.is_set():
-            self.app.call_from_thread(self._come, found, state, stop)
+            self.app.call_later(self._come, found, state, stop)
 
     def _come(self, found: list[JobRow], state: str, stop: threading.Event) -> None:
         if stop.is_set():
@@ -93,25 +95,31 @@ class SearchScreen(JobsScreen):
         self._found = found
         self._list()
         self._tell(state)
-        if found and state != "searching …" and self.focused is self.query_one("#line"):
-            self.rows().focus()
+        if found and state != "searching …" and self.focused is self._line:
+            self.rows.focus()
 
     def _list(self) -> None:
         now = self.view.now * 1000 if self.view else 0
         newest = sorted(self._found, key=lambda row: -(row.get("created") or 0))
-        self.rows().put([_item(row, now) for row in newest])
+        self.rows.put([_item(row, now) for row in newest])
 
     def _tell(self, state: str) -> None:
-        self.query_one("#found", Static).update(plain(state, "dim"))
+        self._told.update(plain(state, "dim"))
 
     def show(self, view: View, loaded: Any) -> None:
         self._list()
 
+    def chosen(self) -> list[str]:
+        return self.rows.chosen
+
+    def done(self) -> None:
+        self.rows.unmark()
+
     def action_line(self) -> None:
-        self.query_one("#line").focus()
+        self._line.focus()
 
     def action_list(self) -> None:
-        self.rows().focus()
+        self.rows.focus()
 
     def alerts(self, view: View) -> list[Alert]:
         return []
