@@ -369,7 +369,8 @@ def test_stop_delete_and_run_again(server: Server, sup: heroq.Supervisor, acting
 
 def test_what_was_done_goes(server: Server, sup: heroq.Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the user has left that screen."""
-    monkeypatch.setattr("heroq.top.app._SAID", 0.3)
+    later: list[Callable[[], None]] = []
+    monkeypatch.setattr("heroq.top.app.Top.later", lambda self, do: later.append(do))
     sup.submit("x", script_type="osis", id="one")
 
     async def steps(person: Person) -> None:
@@ -380,10 +381,12 @@ def test_what_was_done_goes(server: Server, sup: heroq.Supervisor, monkeypatch: 
         await person.sees("one cancelled before")
         await person.press("escape")
         await person.sees("heroq top")
-        await person.pilot.pause(0.5)
+        later.pop()()
         person.app.open_job("one")
+        await person.sees("status  error")
         await person.press("K", "y")
         await person.sees("one had ended before")
+        later.pop()()
         await person.sees_not("one had ended before")
 
     sit_down(server.url, steps)

@@ -19,7 +19,7 @@ def top(
     """Queues and jobs on the whole terminal: look, search, stop, run again, dispatch; ? tells the keys."""
     if importlib.util.find_spec("textual") is None:
         raise InvalidError("heroq top needs Textual: pip install 'heroq[tui]'")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise InvalidError("heroq top needs a terminal; heroq queues tells the same once, also as JSON")
     from ..top import run
 
