@@ -367,6 +367,33 @@ def test_stop_delete_and_run_again(server: Server, sup: heroq.Supervisor, acting
     sit_down(server.url, steps)
 
 
+def test_run_now_and_clear(server: Server, sup: heroq.Supervisor) -> None:
+    for job_id in ("a", "b", "c"):
+        sup.submit("x", script_type="osis", id=job_id, delay=3600)
+    sup.submit("x", script_type="osis", id="waits")
+
+    async def steps(person: Person) -> None:
+        await person.sees(" osis")
+        await person.press("enter", "right", "right")
+        await person.sees(" a ", " b ", " c ")
+        await person.press("x", "x", "E")
+        await person.sees("Run now 2 jobs?")
+        await person.press("y")
+        await person.sees("2 queued now", "· delayed 1–1 of 1")
+        assert server.command("LLEN", "hero:q:work:type:osis") == 3
+        for answer, done in (("osi", False), ("osis", True)):
+            await person.press("C")
+            await person.sees("Clear osis?", "All 4 jobs")
+            await person.type(answer)
+            await person.press("enter")
+            await person.sees_not("Clear osis?")
+            if done:
+                await person.sees("osis: 4 cancelled")
+        assert {sup.get_status(job_id) for job_id in ("a", "b", "c", "waits")} == {"error"}
+
+    sit_down(server.url, steps)
+
+
 def test_what_was_done_goes(server: Server, sup: heroq.Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the user has left that screen."""
     later: list[Callable[[], None]] = []

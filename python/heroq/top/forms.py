@@ -39,6 +39,31 @@ class Ask(ModalScreen[bool]):
         self.dismiss(yes)
 
 
+class AskName(ModalScreen[bool]):
+    """Only the exact name does it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave")]
+
+    def __init__(self, question: str, means: str, name: str) -> None:
+        super().__init__()
+        self._wanted = name
+        self._text = Text.assemble(
+            plain(question, "bold"), "\n\n", plain(means), "\n\n", plain(f"Type {name} to do it:")
+        )
+        self._text.no_wrap = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(self._text, markup=False)
+            yield Input(compact=True, placeholder="its name, or Esc")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip() == self._wanted)
+
+    def action_leave(self) -> None:
+        self.dismiss(False)
+
+
 class Help(ModalScreen[None]):
     """All keys of the screen below."""
 

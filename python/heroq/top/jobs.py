@@ -1,4 +1,4 @@
-"""What can be done to the jobs that a screen shows or that are marked: stop, delete, run again, run now."""
+"""What can be done to the jobs that a screen shows or that are marked: stop, run again, run now, delete."""
 
 from __future__ import annotations
 
@@ -38,9 +38,15 @@ def _again(link: Link, job_id: str) -> str:
     return "queued again"
 
 
+def _now(link: Link, job_id: str) -> str:
+    link.supervisor.retry_job(job_id)
+    return "queued now"
+
+
 _OUTCOMES = {"cancelled": "cancelled before its start", "asked": "asked to stop", "ended": "had ended before"}
 STOP = Act("Stop", "One that waits is cancelled; one that runs is asked to stop.", _stop)
 DELETE = Act("Delete", "Script, output and error are gone for good.", _delete)
+NOW = Act("Run now", "One that is delayed, or waits for its next try, goes to the end of its queue.", _now)
 AGAIN = Act("Run again", "The old output and error are removed, and an actor runs it anew.", _again)
 
 
@@ -50,15 +56,17 @@ class JobsScreen(Live):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace", "app.back"),
         Binding("R", "again"),
+        Binding("E", "now"),
         Binding("K", "stop"),
         Binding("D", "delete"),
     ]
     FOOT: ClassVar[list[tuple[str, str, str]]] = [
-        *(("K", "K", "stop"), ("R", "R", "again"), ("D", "D", "delete"), ("escape", "esc", "back"))
+        *(("K", "K", "stop"), ("R", "R", "again"), ("E", "E", "now"), ("D", "D", "delete"))
     ]
     KEYS: ClassVar[list[tuple[str, str]]] = [
         ("K", "stop (kill) the job, or the marked ones"),
         ("R", "run again what has ended"),
+        ("E", "run now what is delayed or waits for its next try"),
         ("D", "delete what does not run"),
         ("Esc", "back"),
     ]
@@ -98,6 +106,9 @@ class JobsScreen(Live):
 
     def action_delete(self) -> None:
         self._ask(DELETE)
+
+    def action_now(self) -> None:
+        self._ask(NOW)
 
     def action_again(self) -> None:
         self._ask(AGAIN)

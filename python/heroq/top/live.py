@@ -49,6 +49,7 @@ class Live(Screen[None]):
         self.ready = False
         self._head, self._strip = Static(id="title", markup=False), Static(id="strip", markup=False)
         self._wrong, self._said = Static(id="wrong", markup=False), Static(id="said", markup=False)
+        self._foot = Static(id="foot", markup=False)
 
     def compose(self) -> ComposeResult:
         yield self._head
@@ -57,7 +58,7 @@ class Live(Screen[None]):
         yield self._wrong
         yield from self.body()
         yield self._said
-        yield Static(self._foot(), id="foot", markup=False)
+        yield self._foot
 
     def body(self) -> ComposeResult:
         """What is between the lines."""
@@ -66,6 +67,9 @@ class Live(Screen[None]):
     def on_mount(self) -> None:
         self.ready = True
         self.top.read_now()
+
+    def on_resize(self) -> None:
+        self._foot.update(self._foot_text())
 
     def on_screen_resume(self) -> None:
         self.top.read_now()
@@ -117,15 +121,15 @@ class Live(Screen[None]):
         middle = fitted(plain(self.top.server).plain, room, right=True) if room > 12 else " " * room
         return Text.assemble(left, "  ", (middle, "dim"), "  ", (time_of, "dim"), no_wrap=True)
 
-    def _foot(self) -> Text:
+    def _foot_text(self) -> Text:
+        """As many keys as there is room for."""
+        back = [("escape", "esc", "back")] if len(self.top.screen_stack) > 2 else []
+        rest = [("question_mark", "?", "help"), *back, ("slash", "/", "search"), ("q", "q", "quit")]
         out = Text(no_wrap=True)
-        for key, shown, word in [
-            *self.FOOT,
-            ("slash", "/", "search"),
-            ("question_mark", "?", "help"),
-            ("q", "q", "quit"),
-        ]:
+        for key, shown, word in [*self.FOOT, *rest]:
             click = Style.from_meta({"@click": f"screen.press('{key}')"})
+            if len(out) + len(f"{shown} {word}") > self.size.width:
+                break
             out.append(shown, Style(bold=True) + click).append(f" {word}  ", Style(dim=True) + click)
         return out
 

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from ..board import Alert, Row, View
+from .forms import AskName
 from .jobs import JobsScreen
 from .link import JobRow, name, taken
 from .overview import pause
@@ -63,6 +64,7 @@ class QueueScreen(JobsScreen):
         Binding("h", "page(-1)"),
         Binding("enter", "open"),
         Binding("p", "pause"),
+        Binding("C", "clear"),
     ]
     FOOT: ClassVar[list[tuple[str, str, str]]] = [
         *(("right", "←→", "tab"), ("l", "hl", "page"), ("x", "x", "mark"), ("p", "p", "pause")),
@@ -73,6 +75,7 @@ class QueueScreen(JobsScreen):
         ("h l", "the page before, the next one"),
         ("Enter", "the job, whole"),
         ("p", "pause the queue; again: resume"),
+        ("C", "clear the queue: cancel all that waits or is delayed"),
         *JobsScreen.KEYS,
     ]
 
@@ -182,6 +185,22 @@ class QueueScreen(JobsScreen):
     def action_pause(self) -> None:
         row = self.row
         self.act(lambda: pause(self, [row]))
+
+    def action_clear(self) -> None:
+        row = self.row
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.act(clear)
+
+        def clear() -> str:
+            def told(done: int) -> None:
+                self.app.call_later(self.say, f"{row.name}: {done} cancelled …")
+
+            return f"{row.name}: {self.link.supervisor.clear(row.queue, progress=told)} cancelled"
+
+        means = f"All {row.waiting + row.delayed} jobs that wait or are delayed end as cancelled; what runs goes on."
+        self.app.push_screen(AskName(f"Clear {row.name}?", means, row.name), answered)
 
     def chosen(self) -> list[str]:
         return [] if self.what == "actors" else self.rows.chosen
