@@ -33,6 +33,7 @@ def main() -> None:
         picture = asyncio.run(draw(url))
     # Its font would come from elsewhere; whoever looks has one of fixed width. The names of classes are random.
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
+    picture = re.sub(r"<!--.*?-->\s*", "", picture, flags=re.DOTALL)
     picture = re.sub(r"terminal-\d+-", "top-", picture)
     OUT.write_text(picture, encoding="utf-8")
     print(f"{OUT}: {len(picture)} bytes")

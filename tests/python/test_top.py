@@ -116,10 +116,11 @@ def test_a_queue_by_tabs(server: Server, sup: heroq.Supervisor, acting: Any, hol
 
 
 def test_pages(server: Server, sup: heroq.Supervisor) -> None:
+    sup.submit_many(["x"] * 3, "sal")
     sup.submit_many((heroq.Job("x", "osis", id=f"j{i:03}") for i in range(40)), None)
 
     async def steps(person: Person) -> None:
-        await person.sees(" osis")
+        await person.sees(" osis", " sal")
         await person.press("enter")
         await person.sees(" 1 j000", "of 40")
         await person.press("h")
@@ -133,6 +134,10 @@ def test_pages(server: Server, sup: heroq.Supervisor) -> None:
         await person.sees(" 40 j039")
         await person.press("h", "h", "h", "h")
         await person.sees(" 1 j000")
+        await person.press("escape", "j", "enter")
+        text = await person.sees("sal · ", "of 3")
+        ages = [line.split()[2] for line in text.split("\n") if re.match(r" +[123] [0-9a-f]{8}-", line)]
+        assert len(ages) == 3 and all(re.fullmatch(r"[0-9]+s", age) for age in ages), text
 
     sit_down(server.url, steps)
 
@@ -537,8 +542,17 @@ def test_what_a_look_costs(server: Server, sup: heroq.Supervisor) -> None:
     assert counts[0]["hgetall"] == 0
 
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def test_the_picture_needs_nothing_from_elsewhere() -> None:
+    picture = (DOCS / "_static" / "top.svg").read_text(encoding="utf-8")
+    assert re.findall(r"https?://[^\s\"')]+", picture) == ["http://www.w3.org/2000/svg"]
+    assert "no&#160;actor" in picture
+
+
 def test_the_page_tells_all_keys() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "top.md").read_text(encoding="utf-8")
+    page = (DOCS / "top.md").read_text(encoding="utf-8")
     told = set(" ".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)).replace("`", "").split())
     names = {"left": "←", "right": "→", "enter": "Enter", "slash": "/", "escape": "Esc", "question_mark": "?"}
     for thing in (Overview, QueueScreen, JobScreen, SearchScreen, Live, Rows, Scroll):

@@ -89,8 +89,10 @@ class Top(App[None]):
         begun = time.perf_counter()
         try:
             view, loaded = self.link.read_board(), screen.load(wanted)
-        except HeroqError as error:
-            self.call_later(self._came, screen, None, str(error), begun)
+        except Exception as error:  # whatever is wrong with what stands there: the screen stays
+            self.call_later(
+                self._came, screen, None, str(error) if isinstance(error, HeroqError) else repr(error), begun
+            )
         else:
             self.call_later(self._came, screen, view, loaded, begun)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -175,6 +176,14 @@ def place(job: Job) -> tuple[str, str, str]:
 def name(job_id: str | bytes) -> str:
     """An id as text. One that is no UTF-8 is that of no job of heroq, and cannot be asked for."""
     return job_id if isinstance(job_id, str) else job_id.decode(errors="replace")
+
+
+def born(job_id: str) -> float | None:
+    """When an id that is a UUIDv7 was made, Unix ms."""
+    return int(job_id[:8] + job_id[9:13], 16) if _UUID7.fullmatch(job_id) else None
+
+
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def taken(token: str) -> tuple[str, float | None]:

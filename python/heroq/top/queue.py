@@ -13,7 +13,7 @@ from textual.widgets import Static
 from ..board import Alert, Row, View
 from .forms import AskName
 from .jobs import JobsScreen
-from .link import JobRow, name, taken
+from .link import JobRow, born, name, taken
 from .overview import pause
 from .rows import Column, Item, Rows
 from .text import age, clock, number, plain, size
@@ -25,7 +25,7 @@ _ID = Column("job", least=20)
 _TIME = Column("at", 19, right=True)
 #: name on the wire, name on the screen, columns
 TABS: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
-    ("waiting", "waiting", (Column("next", 7, right=True), _ID)),
+    ("waiting", "waiting", (Column("next", 7, right=True), _ID, Column("made", 5, right=True))),
     (
         "in_flight",
         "in flight",
@@ -146,7 +146,9 @@ class QueueScreen(JobsScreen):
         job, time = name(row["id"]), row.get("time", 0)
         shown = plain(job).plain
         if self.what == "waiting":
-            return Item(job, [(str(self.start + i + 1), "dim"), (shown, "")])
+            made = born(job)
+            old = age(max(0.0, now - made) / 1000) if made else ""
+            return Item(job, [(str(self.start + i + 1), "dim"), (shown, ""), (old, "")])
         if self.what == "in_flight":
             actor, since = taken(str(row.get("holder", "")))
             held = age(max(0.0, now - since) / 1000) if since else ""
