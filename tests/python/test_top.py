@@ -10,8 +10,8 @@ from typing import Any
 
 import heroq
 import pytest
+from heroq.top.find import FILTERS
 from heroq.top.job import JobScreen, Scroll
-from heroq.top.link import FILTERS
 from heroq.top.live import Live
 from heroq.top.overview import Overview
 from heroq.top.queue import QueueScreen
@@ -271,7 +271,11 @@ def test_search(server: Server, index: bool) -> None:
         assert await search(person, "in-3") == {"in-3"}
         await person.press("enter")
         await person.sees("job in-3", "tags  red")
-        await person.press("escape", "slash")
+        await person.press("escape")
+        await person.sees("1 found", "dispatched")
+        await person.press("K", "y")
+        await person.sees("in-3 cancelled", "1 found", " error ")
+        await person.press("slash")
         await person.type(" two words")
         await person.press("enter")
         await person.sees("one word at most")

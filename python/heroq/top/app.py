@@ -128,6 +128,7 @@ class Top(App[None]):
         front = self.live
         if front is not None:
             front.say(said)
+            front.acted()
         self.read_now()
 
     def later(self, do: Callable[[], None]) -> None:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from .. import keys
 from ..board import Board, Row, View
 from ..client import Client
-from ..errors import HeroqError, InvalidError, NotFoundError
+from ..errors import HeroqError, InvalidError
 from ..job import Job
 from ..queue import Queue
 from ..supervisor import Supervisor
 
 #: lines of a job's log that are shown
 LOG_LINES = 20
-#: jobs that a search shows
-MOST_FOUND = 500
 
 JobRow = dict[str, Any]
 
@@ -75,59 +73,6 @@ class Link:
             job = self.supervisor.get_job(job_id)
         return Seen(job, self.supervisor.get_progress(job_id), self.supervisor.get_logs(job_id, last=LOG_LINES))
 
-    # ---- searching ----
-    def search(self, text: str) -> Iterator[JobRow]:
-        """Jobs with this id, then those of these filters, or with this in their id, then those with this tag."""
-        seen: set[str] = set()
-        for find in self._ways(text):
-            for row in find():
-                if row["id"] not in seen:
-                    seen.add(row["id"])
-                    yield row
-                if len(seen) >= MOST_FOUND:
-                    return
-
-    def _ways(self, text: str) -> Iterator[Callable[[], Iterator[JobRow]]]:
-        filters: dict[str, Any] = {}
-        words = []
-        for word in text.split():
-            name, colon, value = word.partition(":")
-            if colon and name in FILTERS and value:
-                filters[FILTERS[name]] = value
-            else:
-                words.append(word)
-        if len(words) > 1:
-            raise InvalidError("one word at most, and filters such as tag:red status:error")
-        if not words:
-            if filters:
-                yield lambda: self.supervisor.list_jobs(**filters)
-            return
-        word = words[0]
-        if not filters:
-            yield lambda: self._exactly(word)
-        yield lambda: self._allowed(lambda: self.supervisor.list_jobs(**filters, text=word))
-        if "tag" not in filters:
-            yield lambda: self._allowed(lambda: self.supervisor.list_jobs(**filters, tag=word))
-
-    def _exactly(self, job_id: str) -> Iterator[JobRow]:
-        try:
-            job = self.supervisor.get_job(job_id)
-        except (InvalidError, NotFoundError):
-            return
-        yield {
-            "id": job.id,
-            "status": job.status,
-            "script_type": job.script_type,
-            "created": 1 << 62,  # first of all
-            "size": len(job.script),
-            "tags": job.tags,
-        }
-
-    def _allowed(self, find: Callable[[], Iterator[JobRow]]) -> Iterator[JobRow]:
-        """A word that can be no id, or no tag, finds nothing."""
-        with contextlib.suppress(InvalidError):
-            yield from find()
-
     # ---- acting ----
     def dispatch(self, script: str, script_type: str, group: str | None, **options: Any) -> str:
         """Stores a job and starts it, as the guide's terminal does; answers its id."""
@@ -151,18 +96,6 @@ class Link:
             if told and n % 50 == 49:
                 told(n + 1)
         return outcomes, wrong
-
-
-#: what a word of a search may begin with, and the filter that it is
-FILTERS = {
-    "id": "id_prefix",
-    "tag": "tag",
-    "caller": "caller",
-    "type": "type",
-    "status": "status",
-    "older": "older",
-    "newer": "newer",
-}
 
 
 def place(job: Job) -> tuple[str, str, str]:

@@ -151,6 +151,9 @@ class Live(Screen[None]):
             self.top.later(lambda: self.say(""))
 
     # ---- acting ----
+    def acted(self) -> None:
+        """Something was done."""
+
     def act(self, do: Callable[[], str]) -> None:
         """On a thread; then says what came of it, and reads anew."""
         self.top.act(self, do)

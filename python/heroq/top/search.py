@@ -11,8 +11,9 @@ from textual.widgets import Input, Static
 
 from ..board import Alert, View
 from ..errors import HeroqError
+from .find import MOST_FOUND, find
 from .jobs import JobsScreen
-from .link import MOST_FOUND, JobRow, name
+from .link import JobRow, name
 from .rows import Column, Item, Rows
 from .text import age, plain, size
 
@@ -50,7 +51,10 @@ class SearchScreen(JobsScreen):
         self.rows, self._told = Rows(COLUMNS, id="rows"), Static(id="found", markup=False)
         self._line = Input(placeholder="search", id="line", compact=True)
         self._stop = threading.Event()
+        self._text = ""
+        #: what is shown; what the search has found so far
         self._found: list[JobRow] = []
+        self._coming: list[JobRow] = []
         self._tell("an id or a part of it, a tag; or tag:red type:osis status:error caller:me id:prefix newer:1h")
 
     def body(self) -> ComposeResult:
@@ -65,37 +69,39 @@ class SearchScreen(JobsScreen):
         return "search"
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._text, self._found = event.value, []
+        self.rows.unmark()
+        self._begin()
+
+    def acted(self) -> None:
+        if self._text:
+            self._begin()
+
+    def _begin(self) -> None:
         self._stop.set()
         self._stop = stop = threading.Event()
-        self._found = []
-        text = event.value
-        self.rows.unmark()
-        self._tell("searching …")
-        self.run_worker(lambda: self._search(text, stop), thread=True, group="search")
-
-    def _search(self, text: str, stop: threading.Event) -> None:
-        """On a thread."""
         found: list[JobRow] = []
+        self._coming = found
+        self._tell("searching …")
+        self.run_worker(lambda: self._search(self._text, found, stop), thread=True, group="search")
+
+    def _search(self, text: str, found: list[JobRow], stop: threading.Event) -> None:
+        """On a thread. The list grows as the screen shows it."""
         try:
-            for row in self.link.search(text):
-                if stop.is_set():
-                    return
+            for row in find(self.link.supervisor, text, stop.is_set):
                 found.append(row)
-                if len(found) in (1, 10) or len(found) % 50 == 0:
-                    self.app.call_later(self._come, list(found), "searching …", stop)
             state = f"{len(found)} found" if len(found) < MOST_FOUND else f"the first {MOST_FOUND}"
         except HeroqError as error:
             state = str(error)
-        if not stop.is_set():
-            self.app.call_later(self._come, found, state, stop)
+        self.app.call_later(self._came, state, stop)
 
-    def _come(self, found: list[JobRow], state: str, stop: threading.Event) -> None:
+    def _came(self, state: str, stop: threading.Event) -> None:
         if stop.is_set():
             return
-        self._found = found
+        self._found = self._coming
         self._list()
         self._tell(state)
-        if found and state != "searching …" and self.focused is self._line:
+        if self._found and self.focused is self._line:
             self.rows.focus()
 
     def _list(self) -> None:
@@ -107,6 +113,8 @@ class SearchScreen(JobsScreen):
         self._told.update(plain(state, "dim"))
 
     def show(self, view: View, loaded: Any) -> None:
+        if len(self._coming) >= len(self._found):  # a search that is repeated does not empty the screen
+            self._found = list(self._coming)
         self._list()
 
     def chosen(self) -> list[str]:
