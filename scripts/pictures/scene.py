@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -35,7 +36,8 @@ def _submit(url: str, end: threading.Event) -> None:
 
 @contextlib.contextmanager
 def scene(seconds: float) -> Iterator[str]:
-    """The URL of the server, after so many seconds of work; all ends with the block."""
+    """The URL of the server, after so many seconds of work; all ends with the block, and with SIGTERM too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with heroq.embedded() as server:
         worker = [sys.executable, "-m", "heroq", "worker", str(HERE / "actors.py"), "--url", server.url]
         processes = [
