@@ -6,6 +6,7 @@
 #   scripts/setup.sh lint             what .ci/run needs besides: clang, clang-format
 #   scripts/setup.sh python           the virtual environment build/venv with this tree's package in it
 #   scripts/setup.sh python-test      the same with what the Python tests need
+#   scripts/setup.sh web              Chromium and what drives it, for the tests and pictures of the dashboard
 #   scripts/setup.sh bench            the job libraries that the benchmark compares with, each apart in build/peers/<name>
 #
 # HEROQ_SANITIZE=address,undefined builds the Python package with these sanitizers, into an environment of its own.
@@ -122,6 +123,17 @@ setup_python() {
   fi
 }
 
+# The driver comes from PyPI, the browser from Debian: no download of its own.
+setup_web() {
+  local venv=build/venv sum
+  need chromium fonts-dejavu-core
+  sum=$(sha256sum tests/web/requirements.txt)
+  [ "$(cat $venv/.requirements-web 2>/dev/null)" != "$sum" ] || return 0
+  echo "setup: installing what drives a browser into $venv"
+  $venv/bin/python -m pip --disable-pip-version-check --quiet install -r tests/web/requirements.txt
+  echo "$sum" >$venv/.requirements-web
+}
+
 # install_peer HOW NAME FILE... : runs HOW for build/peers/NAME, unless it was installed from the same files. What fails is
 # not an error: the benchmark prints the peer as missing, with the reason in build/peers/NAME.missing.
 install_peer() {
@@ -175,7 +187,7 @@ setup_bench() {
   install_peer peer_from_go asynq $peers/asynq/go.mod $peers/asynq/main.go
 }
 
-[ $# -gt 0 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 64; }
+[ $# -gt 0 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 64; }
 for what in "$@"; do
   case $what in
     build) setup_build ;;
@@ -183,9 +195,10 @@ for what in "$@"; do
     lint) setup_lint ;;
     python) setup_python "" ;;
     python-test) setup_python test ;;
+    web) setup_python test && setup_web ;;
     bench) setup_bench ;;
     *)
-      echo "setup: there are build, test, lint, python, python-test and bench, not \"$what\"" >&2
+      echo "setup: there are build, test, lint, python, python-test, web and bench, not \"$what\"" >&2
       exit 64
       ;;
   esac

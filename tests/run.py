@@ -58,6 +58,7 @@ TIERS = {
     "install": Tier("the examples against the installed library, the wheel, the sdist", ("install",), sanitized=False),
     "abi": Tier("exported symbols, headers, SWIG in eight languages", ("abi",), sanitized=False),
     "python": Tier("the Python package", ("python",), both=True, workers=4),
+    "web": Tier("the dashboard in headless Chromium", ("web",), sanitized=False, workers=2),
     "docs": Tier(
         "what the documentation shows: its site, examples and benchmark", ("docs",), sanitized=False, workers=3
     ),
@@ -188,7 +189,8 @@ class Run:
     def run(self, tiers: Sequence[str]) -> None:
         shutil.rmtree(self.reports, ignore_errors=True)
         self.reports.mkdir(parents=True)
-        self.setup("test", *(() if tiers == ["unit"] else ("python-test",)), *(("bench",) if "bench" in tiers else ()))
+        parts = [part for part in ("web", "bench") if part in tiers]
+        self.setup("test", *(() if tiers == ["unit"] else ("python-test",)), *parts)
         self.build_c()
         for tier in tiers:
             one = TIERS[tier]

@@ -27,6 +27,7 @@ from . import (
     top,
     transfer,
     waiting,
+    web,
     worker,
 )
 
@@ -46,6 +47,7 @@ _GROUPS = (
     doctor,
     metrics,
     top,
+    web,
     worker,
 )
 

@@ -82,4 +82,5 @@ class Access:
 
 
 def _path(request: Request) -> str:
-    return request.scope.get("root_path", "").rstrip("/") + "/"
+    root: str = request.scope.get("root_path", "")
+    return root.rstrip("/") + "/"

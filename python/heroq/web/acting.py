@@ -60,9 +60,12 @@ def dispatch(site: Site, request: Request, given: dict[str, Any]) -> Response:
         env=_object(given, "env"),
         **keywords,
     )
-    delay, urgent = _number(given, "delay"), given.get("urgent")
+    delay, urgent = _number(given, "delay") or 0, given.get("urgent")
+    if not 0 <= delay < 1e9 or not isinstance(urgent, bool | None):
+        raise InvalidError("delay is a number of seconds, urgent is true or false")
+    where = {name: keywords[name] for name in ("group", "instance")}
     site.sup.create_job(job)
-    site.sup.start_job(job, delay=delay or None, urgent=True if urgent is True else None)
+    site.sup.start_job(job, delay=delay or None, urgent=urgent or None, **where)
     return answer({"id": job.id}, 201)
 
 

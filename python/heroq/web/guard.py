@@ -70,7 +70,9 @@ class Guard:
     def _wrong(self, method: str, headers: Headers) -> str | None:
         host = headers.get("host", "").lower()
         if not self._knows(host):
-            return f"the host name {host_name(host)[:100]!r} is not one of this page's: heroq web --allow-host, or hosts=…"
+            return (
+                f"the host name {host_name(host)[:100]!r} is not one of this page's: heroq web --allow-host, or hosts=…"
+            )
         if method in _SAFE:
             # A link from elsewhere may open the page; to load parts of it into another page is refused.
             if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not _opens_page(headers):

@@ -78,9 +78,7 @@ def _timeline(job: Job, fields: dict[str, Any]) -> list[dict[str, Any]]:
     changed = _moment(fields.get("updatedAt"))
     events = [("created", _moment(fields.get("createdAt"))), ("due", _number(fields.get("hq_due")))]
     status = job.status.lower()
-    if job.is_terminal:
-        events.append((status, changed))
-    elif status in ("started", "stopping"):
+    if job.is_terminal or status in ("started", "stopping"):
         events.append((status, changed))
     events.append(("expires", _number(fields.get("hq_expires"))))
     return sorted(({"what": what, "at": at} for what, at in events if at), key=lambda one: one["at"])

@@ -106,7 +106,9 @@ async def board_events(site: Site) -> AsyncIterator[bytes]:
     yield event("history", dumps(await site.calls.call(site.latest.history)))
     last: Look | None = None
     while not site.ending:
-        look = site.latest.known() or await site.calls.call(site.latest.get)
+        look = site.latest.known()
+        if look is None:
+            look = await site.calls.call(site.latest.get)
         if look is not last:
             last = look
             yield event("board", look.board) if look.board else _trouble(look.error or ConnectionError("no server"))

@@ -178,7 +178,7 @@ def app(
     `server`: a URL (None: HEROQ_URL, else redis://localhost), a Client, or an embedded server. `token`: who shows it
     may act; without one nobody may. `private`: to read wants the token too. `hosts`: the names under which the page may
     be asked for, besides IP addresses and localhost; "*" is any. `prefix`: the path below which it answers, "/jobs";
-    an app that mounts it gives none. `refresh`: seconds between two looks. `viewers`: how many live streams there may be.
+    an app that mounts it gives none. `refresh`: seconds between two looks. `viewers`: live streams at most.
     """
     settings = Settings(token=token, private=private, hosts=frozenset(hosts), refresh=refresh, viewers=viewers)
     site = Site(server, settings)

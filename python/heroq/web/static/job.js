@@ -53,7 +53,9 @@ export function job(page, id) {
   function show(found) {
     page.live("ok");
     gone.hidden = true;
-    setText(status, found.status || "new");
+    // A deleted job leaves a trace for a while, since a copy of its id may still be queued.
+    const deleted = found.status === "error" && found.error?.text === "deleted" && found.script.size === 0;
+    setText(status, deleted ? "deleted" : found.status || "new");
     status.dataset.state = found.status;
     queueLine.replaceChildren(h("a", { href: `#/queue/${encodeURIComponent(found.script_type)}` }, line(found.script_type)));
     script.show(found.script);
