@@ -239,9 +239,13 @@ def test_acts_on_a_job(dashboard: Dashboard, sup: heroq.Supervisor) -> None:
     assert dashboard.act(f"{path}/requeue").status == 200
     assert sup.get_status(job) == "dispatched"
     assert dashboard.act(f"{path}/explode").status == 404
+    assert dashboard.act(f"{path}/retry").status == 409  # it waits already
+    sup.start_job(sup.create_job("later", "osis", id="later"), delay=3600)
+    assert dashboard.act("api/jobs/later/retry").json == {"id": "later", "retried": True}
+    assert "later" in str(dashboard.ask("GET", "api/queues/osis/waiting").json["rows"])
     assert dashboard.act(f"{path}/delete").status == 200
     assert sup.get_job(job).error == b"deleted"
-    for what in ("stop", "requeue", "delete"):
+    for what in ("stop", "retry", "requeue", "delete"):
         answer = dashboard.act(f"api/jobs/none/{what}")
         assert (answer.status, answer.json["error"]["name"]) == (404, "HEROQ_E_NOT_FOUND")
 

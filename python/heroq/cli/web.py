@@ -78,13 +78,14 @@ def _token(file: Path | None) -> str | None:
         return os.environ.get(_TOKEN) or None
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
-        if file.stat().st_mode & 0o077:
-            print(f"heroq: others on this machine can read {file}: chmod 600", file=sys.stderr)
+        known = file.stat().st_mode & 0o077
     except (OSError, ValueError) as error:
         raise InvalidError(f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is no text'}") from None
     token = lines[0].strip() if lines else ""
     if not token:
         raise InvalidError(f"{file} has no token in its first line")
+    if known:
+        print(f"heroq: others on this machine can read {file}: chmod 600", file=sys.stderr)
     return token
 
 

@@ -70,17 +70,20 @@ def dispatch(site: Site, request: Request, given: dict[str, Any]) -> Response:
 
 
 def act(site: Site, request: Request, given: dict[str, Any]) -> Response:
-    """stop, requeue or delete one job."""
+    """stop, retry (run now what is delayed), requeue or delete one job."""
     job_id, what = request.path_params["id"], request.path_params["what"]
     if what == "stop":
         return answer({"id": job_id, "outcome": site.sup.stop_job(job_id)})
+    if what == "retry":
+        site.sup.retry_job(job_id)
+        return answer({"id": job_id, "retried": True})
     if what == "requeue":
         site.sup.requeue_job(job_id)
         return answer({"id": job_id, "requeued": True})
     if what == "delete":
         site.sup.delete_job(job_id)
         return answer({"id": job_id, "deleted": True})
-    raise NotFoundError(f"there are stop, requeue and delete, not {what[:50]!r}")
+    raise NotFoundError(f"there are stop, retry, requeue and delete, not {what[:50]!r}")
 
 
 def steer(site: Site, request: Request, given: dict[str, Any]) -> Response:

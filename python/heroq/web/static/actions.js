@@ -5,6 +5,7 @@ import { confirm } from "./dialogs.js";
 
 export const ACTIONS = {
   stop: { key: "S", label: "Stop", text: "A job that waits is cancelled, one that runs is asked to stop." },
+  retry: { key: "E", label: "Run now", text: "A job that is delayed, or waits for its next try, is queued at once." },
   requeue: { key: "R", label: "Requeue", text: "Jobs that have ended run again; one that is queued still runs once." },
   delete: { key: "D", label: "Delete", text: "The job, with its script and output, is gone for good.", bad: true },
 };

@@ -91,7 +91,7 @@ export async function dispatch(script_type = "") {
 
 const KEYS = [
   ["/", "search"], ["j k", "next, last row"], ["Enter", "open it"], ["← →", "tabs"], ["l", "more rows"],
-  ["x", "select the row"], ["A", "select all"], ["S R D", "stop, requeue, delete what is selected, or the job shown"],
+  ["x", "select the row"], ["A", "select all"], ["S E R D", "stop, run now, requeue, delete what is selected, or the job shown"],
   ["p", "pause or resume the queue"], ["n", "new job"], ["o", "all queues"], ["?", "these keys"], ["Esc", "close"],
 ];
 

@@ -88,7 +88,7 @@ export function queue(page, type, parameters) {
   const trouble = h("p", { class: "trouble", role: "alert", hidden: true });
   const panel = h("div", { id: "panel", role: "tabpanel", tabindex: "-1", "aria-labelledby": "" });
   const more = h("button", { type: "button", hidden: true, onclick: () => loadMore() }, "More");
-  const pause = h("button", { type: "button", "aria-keyshortcuts": "p", hidden: true, onclick: () => togglePause() });
+  const pause = h("button", { type: "button", "aria-keyshortcuts": "p", hidden: true, onclick: () => togglePause() }, "Pause");
   const start = h("button", { type: "button", hidden: true, onclick: () => dispatch(type) }, "New job here");
   const picked = h("span", { class: "picked", role: "status" });
   const bar = actionBar(() => [...table.selected], () => { table.selectAll(false); rest = []; load(true); });
