@@ -89,7 +89,7 @@
   X(CALLER, "caller", TEXT, LIST, "", 0, 1024, "", "only jobs of this callerId")                                       \
   X(TAG, "tag", TEXT, LIST, "", 0, 128, "", "only jobs with this tag")                                                 \
   X(SOURCE, "source", CHOICE, LIST, "auto", 0, 0, "auto,index,scan",                                                   \
-    "the index and then all keys, the index alone, all keys")                                               \
+    "the index and then all keys, the index alone, all keys")                                                          \
   X(OLDER, "older", DURATION, LIST, "0", 0, 315360000000, "", "only what is at least so old, 0 = any")                 \
   X(NEWER, "newer", DURATION, LIST, "0", 0, 315360000000, "", "only what is at most so old, 0 = any")                  \
   X(FIX, "fix", CHOICE, DOCTOR, "no", 0, 0, "no,plan,yes",                                                             \
