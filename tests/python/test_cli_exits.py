@@ -48,9 +48,9 @@ def test_codes(cli: Cli, sup: heroq.Supervisor, server: Server, code: int, argv:
 
 
 def test_failed(cli: Cli, acting: Any) -> None:
-    with acting("osis", lambda job: job.fail("why", final=True)):
+    with acting("osis", lambda job: job.fail("why\n\x1b[31m\x9bred", final=True)):
         done = cli("run", "--type", "osis", "x")
-    assert (done.returncode, done.stderr) == (1, b"heroq: why\n")
+    assert (done.returncode, done.stderr.decode()) == (1, "heroq: why ·[31m·red\n")
 
 
 def test_refused_by_the_server(cli: Cli, new_server: Any) -> None:

@@ -13,6 +13,7 @@ from ..errors import HeroqError, InvalidError, NotFoundError, StateError
 from . import exits
 from .common import put_json
 from .progress import progress
+from .tables import shown
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
@@ -21,12 +22,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 def agreed(what: str, name: str, *, yes: bool, dry_run: bool) -> bool:
     """Whether to do it: False in a dry run. Who is asked and types anything but the name ends the command."""
     if dry_run:
-        print(what, file=sys.stderr)
+        print(shown(what), file=sys.stderr)
     if dry_run or yes:
         return not dry_run
     if not sys.stdin.isatty():
         raise InvalidError(f"{what} There is no terminal to ask on: say --yes")
-    print(f"{what}\nType {name} to do it: ", end="", file=sys.stderr, flush=True)
+    print(f"{shown(what)}\nType {shown(name)} to do it: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != name:
         raise InvalidError("that is not it; nothing was done")
     return True

@@ -22,7 +22,7 @@ _MOST = 100
 
 @contextmanager
 def _server(ctx: typer.Context) -> Iterator[Client]:
-    config.load()
+    config.load(quiet=True)
     url = config.use(ctx.params.get("url") or os.environ.get("HEROQ_URL"))
     with Client(url, connect_timeout="1s", op_timeout="1s", log="off") as client:
         yield client

@@ -34,13 +34,14 @@ def path() -> Path | None:
         return None
 
 
-def load() -> None:
+def load(*, quiet: bool = False) -> None:
     """Makes the file's values those of the environment, where that has none."""
     if (file := path()) is None:
         return
     values = read(file)
     login = [name for name in _LOGIN if name in values]
-    _warn_of_readers(file, values)
+    if not quiet:
+        _warn_of_readers(file, values)
     for name, text in values.items():
         variable = _MORE.get(name, f"HEROQ_{name.upper()}")
         if not os.environ.get(variable):

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from .. import errors
+from .tables import shown
 
 FAILED, USAGE, NOT_FOUND, NOT_IN_TIME, NO_SERVER, STATE, FAULT, INTERRUPTED = 1, 2, 3, 4, 5, 6, 7, 130
 
@@ -39,7 +40,8 @@ def text_of(error: BaseException) -> str:
 
 
 def complain(text: str) -> None:
-    print(f"heroq: {text}", file=sys.stderr)
+    """On standard error; what a job said is in there, so control characters are out."""
+    print(f"heroq: {shown(text)}", file=sys.stderr)
 
 
 def end_with(error: BaseException | None) -> None:
