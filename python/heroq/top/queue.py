@@ -47,7 +47,7 @@ TABS: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
             Column("failed", 6, right=True),
             Column("job/s", 6, right=True),
             Column("memory", 9, right=True),
-            Column("since", 8, right=True),
+            Column("since", 5, right=True),
         ),
     ),
 )
