@@ -48,12 +48,10 @@ def number(count: float | None) -> str:
     """At most five characters: 999, 12.3k, 1.2M."""
     if count is None:
         return ""
-    for limit, by, unit in ((10_000, 1, ""), (999_950, 1e3, "k"), (999_950_000, 1e6, "M")):
-        if count < limit:
-            if by == 1:
-                return f"{count:.0f}" if count >= 10 or count == int(count) else f"{count:.1f}"
-            return f"{count / by:.1f}{unit}" if count / by < 100 else f"{count / by:.0f}{unit}"
-    return f"{count / 1e9:.1f}G"
+    if count < 9_999.5:
+        return f"{count:.0f}" if count >= 9.95 or count == int(count) else f"{count:.1f}"
+    by, unit = next((pair for pair in ((1e3, "k"), (1e6, "M")) if count < 999.5 * pair[0]), (1e9, "G"))
+    return f"{count / by:.1f}{unit}" if count < 99.95 * by else f"{count / by:.0f}{unit}"
 
 
 def size(count: int) -> str:
