@@ -262,6 +262,8 @@ static heroq_status run_checks(hq_doctor *d, heroq_error *err) {
     add_more(d);
     if (is_denied(status)) {
       hq_doctor_add(d, HQ_FOUND_UNKNOWN, checks[i].name, why.text, "run the doctor as a user who may");
+    } else if (status == HEROQ_E_WRONG_TYPE) {
+      hq_doctor_add(d, HQ_FOUND_KEY_WRONG_TYPE, checks[i].name, why.text, "redis-cli RENAME <key> <another name>");
     } else if (is_servers_fault(d, status)) {
       add_servers_fault(d, status, &why);
       return HEROQ_OK; /* the others would only say the same */

@@ -39,6 +39,7 @@ enum hq_severity { HQ_SEV_OK = 0, HQ_SEV_UNKNOWN, HQ_SEV_WARNING, HQ_SEV_ERROR }
   X(IDLE_TIMEOUT, "idle_timeout", "connections", WARNING, 0, "the server cuts connections that wait for work, again and again") \
   X(MISSING_RIGHTS, "missing_rights", "rights", WARNING, 0, "programs that log in as this user fail where they need these commands or keys") \
   X(QUEUE_WRONG_TYPE, "queue_wrong_type", "queues", ERROR, 0, "no job of this type can be queued or taken") \
+  X(KEY_WRONG_TYPE, "key_wrong_type", "queues", ERROR, 0, "heroq's programs cannot work with this key, and stop at it until it is gone") \
   X(TOO_MANY_KEYS, "too_many_keys", "queues", UNKNOWN, 0, "queues that only foreign programs use may be missing here") \
   X(PAUSED, "paused", "paused", WARNING, 0, "no actor of heroq takes from it") \
   X(NO_ACTOR, "no_actor", "consumers", WARNING, 0, "nothing consumes from this queue, unless a foreign actor is slow; or the jobs went to the wrong type") \

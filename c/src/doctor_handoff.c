@@ -92,7 +92,7 @@ heroq_status hq_check_handoff(hq_doctor *d, heroq_error *err) {
   bool any = false;
   heroq_status status = stale ? HEROQ_OK : hq_fail_nomem(err);
   for (uint32_t i = 0; i < d->queues.n && !status; i++) {
-    if (d->numbers[i].handoff) status = count_stale(d, i, &stale[i], err);
+    if (d->numbers[i].handoff && !d->numbers[i].wrong_type) status = count_stale(d, i, &stale[i], err);
     any = any || stale[i];
   }
   if (!status && any) status = hq_doctor_pause(d, SECOND_LOOK, err);

@@ -86,8 +86,9 @@ static heroq_status first_look(hq_doctor *d, odds *all, heroq_error *err) {
   }
   if (!status && b.count) status = hq_errand_run(&d->errand, &b, err);
   for (uint32_t i = 0; i < d->queues.n && !status; i++) {
-    bool wrong = hq_reply_is_error(hq_batch_reply(&b, i), NULL);
-    if (!wrong && !d->numbers[i].in_flight && !hq_reply_int(hq_batch_reply(&b, i), 0)) continue;
+    if (d->numbers[i].wrong_type) continue;
+    bool refused = hq_reply_is_error(hq_batch_reply(&b, i), NULL);
+    if (!refused && !d->numbers[i].in_flight && !hq_reply_int(hq_batch_reply(&b, i), 0)) continue;
     if (!hq_qkeys_init(&q, d->queues.name[i])) {
       status = hq_fail_nomem(err);
       break;

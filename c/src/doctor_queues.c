@@ -28,6 +28,39 @@ static hq_slice type_of(const char *queue_key) {
 
 /* ---- which there are ---- */
 
+/* What stands beside a queue (c/PROTOCOL.md 2.1). */
+static const struct beside {
+  int key;
+  const char *type;
+} besides[] = {{HQ_Q_HANDOFF, "list"},    {HQ_Q_SEEN, "zset"},    {HQ_Q_LEASES, "zset"}, {HQ_Q_HOLDERS, "hash"},
+               {HQ_Q_RECOVERIES, "hash"}, {HQ_Q_MISSING, "hash"}, {HQ_Q_STOPS, "zset"},  {HQ_Q_DELAYED, "zset"},
+               {HQ_Q_DEAD, "zset"},       {HQ_Q_REASONS, "hash"}, {HQ_Q_META, "hash"}};
+enum { BESIDES = sizeof besides / sizeof *besides };
+
+static void add_wrong_type(hq_doctor *d, const char *key, hq_slice is, const char *should_be) {
+  char found[80], mend[520], word[320];
+  snprintf(found, sizeof found, "the key is a %.*s, not a %s", (int)(is.n < 30 ? is.n : 30), is.p, should_be);
+  snprintf(mend, sizeof mend, "redis-cli RENAME %s <another name>", hq_doctor_word(key, word));
+  hq_doctor_add(d, HQ_FOUND_KEY_WRONG_TYPE, key, found, mend);
+}
+
+/* A queue with such a key is left out by the checks that read it. */
+static heroq_status look_beside(hq_doctor *d, uint32_t i, hq_batch *b, heroq_error *err) {
+  hq_qkeys q;
+  if (!hq_qkeys_init(&q, d->queues.name[i])) return hq_fail_nomem(err);
+  hq_batch_reset(b);
+  for (int k = 0; k < BESIDES; k++) hq_batch_words(b, "TYPE", q.key[besides[k].key].p, NULL);
+  heroq_status status = hq_errand_all(&d->errand, b, d->queues.name[i], err);
+  for (uint32_t k = 0; k < BESIDES && !status; k++) {
+    hq_slice type = hq_reply_str(hq_batch_reply(b, k));
+    if (hq_slice_is(type, "none") || hq_slice_is(type, besides[k].type)) continue;
+    d->numbers[i].wrong_type = true;
+    add_wrong_type(d, q.key[besides[k].key].p, type, besides[k].type);
+  }
+  hq_qkeys_free(&q);
+  return status;
+}
+
 heroq_status hq_check_queues(hq_doctor *d, heroq_error *err) {
   bool whole = false;
   heroq_status status = HEROQ_OK;
@@ -54,7 +87,11 @@ heroq_status hq_check_queues(hq_doctor *d, heroq_error *err) {
   if (!whole)
     hq_doctor_add(d, HQ_FOUND_TOO_MANY_KEYS, "SCAN", "there are too many keys to look at all of them",
                   "redis-cli --scan --pattern 'hero:q:work:*'");
-  return HEROQ_OK;
+  hq_batch b;
+  hq_batch_init(&b);
+  for (uint32_t i = 0; i < d->queues.n && i < LOOKED_AT && !status; i++) status = look_beside(d, i, &b, err);
+  hq_batch_free(&b);
+  return status;
 }
 
 /* ---- paused ---- */

@@ -12,14 +12,27 @@ from pathlib import Path
 import heroq
 import pytest
 from heroq import doctor
+from heroq.cli import app as commands
 from support import breaks_queues, breaks_server
 from support.acting import Runner
-from support.breaks import System
+from support.breaks import H, System
 from support.server import Connection
+from typer.main import get_command
 
 ROOT = Path(__file__).parents[2]
 BREAKS = breaks_server.BREAKS | breaks_queues.BREAKS
 FINDINGS = {row["finding"]: row for row in doctor.findings()}
+
+
+def there_is(system: System, mend: str) -> None:
+    """A command of heroq, or of the server's, that begins a mend."""
+    if not mend.startswith(("heroq ", "redis-cli ")):
+        return
+    program, name, *_ = mend.replace(",", " ").split()
+    if program == "heroq":
+        assert name in get_command(commands).commands  # type: ignore[attr-defined]
+    elif not name.startswith("-"):
+        assert system.server.command("COMMAND", "INFO", name)[0], mend
 
 
 def test_every_finding_has_a_break() -> None:
@@ -40,12 +53,36 @@ def test_a_break_is_found(system: System, finding: str) -> None:
         assert row["subject"] and row["looked"] and row["found"]
         assert row["means"] == FINDINGS[finding]["means"]
         assert row["mend"]
+        for command in row["mend"].split("; "):
+            there_is(system, command)
         assert (row["fix"], row["fixed"]) == ("", 0)
     order = ("ok", "unknown", "warning", "error")
     assert report["worst"] == max((row["severity"] for row in report["checks"]), key=order.index)
     assert {name: report[name] for name in order} == {
         name: sum(row["severity"] == name for row in report["checks"]) for name in order
     }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["handoff", "seen", "leases", "holders", "recoveries", "missing", "stops", "delayed", "dead", "reasons", "meta"],
+)
+def test_a_key_of_a_wrong_type_does_not_stop_the_doctor(system: System, name: str) -> None:
+    """It is named, and other queues are looked at."""
+    system.known()
+    system.do("SADD", f"{H}:{name}", "x")
+    other = H.replace("osis", "sal")
+    system.do("ZADD", "{heroq}:queues", 1, "hero:q:work:type:sal")
+    system.do("HSET", f"{other}:holders", "b", "7:host.1.x")
+    (row,) = system.found("key_wrong_type")
+    assert (row["subject"], row["severity"]) == (f"{H}:{name}", "error")
+    assert "hero:q:work:type:sal" in {one["subject"] for one in system.found("no_lease")}
+
+
+def test_the_list_of_queues_of_a_wrong_type(system: System) -> None:
+    system.do("SET", "{heroq}:queues", "x")
+    (row,) = system.found("key_wrong_type")
+    assert row["check"] == "queues" and "{heroq}:queues" in row["found"]
 
 
 def test_an_actor_in_another_database_is_hinted_at(system: System) -> None:

@@ -187,6 +187,14 @@ def test_the_page_shows_what_a_person_sees(server: Server) -> None:
     assert shown and shown[1] == plain(text).replace(f":{server.port}/", ":6379/")
 
 
+def test_the_page_has_the_fields(server: Server, cli: Cli) -> None:
+    pause(server)
+    _, report = report_of(cli)
+    (paragraph,) = re.findall(r"^`--json` .*?\n\n", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"`(\w+)`", paragraph)) - {"heroq_doctor_run"}
+    assert set(report) | {name for row in report["checks"] for name in row} == named
+
+
 def test_the_page_has_the_exit_codes() -> None:
     from heroq.cli.doctor import EXIT_CODES
 

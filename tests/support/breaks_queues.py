@@ -17,6 +17,12 @@ def queue_wrong_type(s: System) -> None:
 
 
 @breaks
+def key_wrong_type(s: System) -> None:
+    s.known()
+    s.do("SET", f"{H}:leases", "x")
+
+
+@breaks
 def too_many_keys(s: System) -> None:
     s.do("EVAL", f"for i = 1, 10001 do redis.call('LPUSH', '{Q}' .. i, 'a') end", 0)
 
