@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import InvalidError
+from . import common
 from .common import Url
 
 
@@ -27,4 +28,4 @@ def top(
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command()(top)
+    app.command(rich_help_panel=common.QUEUES)(top)

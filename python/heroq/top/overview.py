@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from ..board import Row, View
+from ..cli.names import path_of
 from .live import Live
 from .rows import Cell, Column, Item, Rows
 from .text import age, fitted, number, span, spark
@@ -97,7 +98,7 @@ def cells(row: Row) -> list[Cell]:
     percent = row.error_percent
     wrong = percent is not None and percent >= 10
     return [
-        ("/".join(part for part in (row.script_type, row.group, row.instance) if part), "bold"),
+        (path_of(row.script_type, row.group, row.instance), "bold"),
         (row.state, _STATE.get(row.state, "")),
         (number(row.waiting), "" if row.waiting else "dim"),
         (age(row.oldest), ""),
