@@ -15,7 +15,7 @@ from heroq import doctor
 from heroq.cli import app as commands
 from support import breaks_queues, breaks_server
 from support.acting import Runner
-from support.breaks import H, System
+from support.breaks import Q, System
 from support.server import Connection
 from typer.main import get_command
 
@@ -63,20 +63,22 @@ def test_a_break_is_found(system: System, finding: str) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["handoff", "seen", "leases", "holders", "recoveries", "missing", "stops", "delayed", "dead", "reasons", "meta"],
-)
-def test_a_key_of_a_wrong_type_does_not_stop_the_doctor(system: System, name: str) -> None:
-    """It is named, and other queues are looked at."""
-    system.known()
-    system.do("SADD", f"{H}:{name}", "x")
-    other = H.replace("osis", "sal")
-    system.do("ZADD", "{heroq}:queues", 1, "hero:q:work:type:sal")
-    system.do("HSET", f"{other}:holders", "b", "7:host.1.x")
-    (row,) = system.found("key_wrong_type")
-    assert (row["subject"], row["severity"]) == (f"{H}:{name}", "error")
-    assert "hero:q:work:type:sal" in {one["subject"] for one in system.found("no_lease")}
+def test_keys_of_a_wrong_type_do_not_stop_the_doctor(system: System) -> None:
+    """They are named, and other queues are looked at."""
+    lists, zsets = ["handoff"], ["seen", "leases", "stops", "delayed", "dead"]
+    names = [*lists, *zsets, "holders", "recoveries", "missing", "reasons", "meta"]
+    for name in names:
+        queue = f"hero:q:work:type:{name}"
+        system.do("ZADD", "{heroq}:queues", 1, queue)
+        system.do("SADD", f"{{{queue}}}:{name}", "x")
+    system.held("b")
+    rows = system.examine()["checks"]
+    *named, more = [row for row in rows if row["finding"] == "key_wrong_type"]
+    found = {row["subject"]: row["found"] for row in named}
+    wrong = {f"{{hero:q:work:type:{name}}}:{name}" for name in names}
+    assert len(found) == 10 and set(found) < wrong and more["found"] == "1 more like these"
+    assert all(text.startswith("the key is a set, not a ") for text in found.values())
+    assert [row["subject"] for row in rows if row["finding"] == "no_lease"] == [Q]
 
 
 def test_the_list_of_queues_of_a_wrong_type(system: System) -> None:
