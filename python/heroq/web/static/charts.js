@@ -18,6 +18,8 @@ export function chart(title, series, { time = true, unit = (value) => String(val
   const figure = h("figure", { class: "chart" }, h("figcaption", {}, h("span", {}, title), ...keys), place);
   place.setAttribute("role", "img");
   place.setAttribute("aria-label", title);
+  // Bars stand around their place, half of them at the edges too.
+  const half = series.some((one) => one.bars) && (time ? 30 : 0.5);
   let plot = null;
   let data = null;
 
@@ -27,12 +29,12 @@ export function chart(title, series, { time = true, unit = (value) => String(val
     const axis = { stroke: ink, grid, ticks: { ...grid, size: 4 }, font: "11px system-ui, sans-serif" };
     return {
       width,
-      height: 150,
+      height: 136,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: !ticks } },
-      scales: { x: { time }, y: { range: (u, low, high) => [0, Math.max(1, high * 1.1)] } },
+      scales: { x: { time, range: (u, low, high) => (half ? [low - half, high + half] : [low, Math.max(high, low + 10)]) }, y: { range: (u, low, high) => [0, Math.max(1, high * 1.1)] } },
       axes: [
-        { ...axis, grid: { show: false }, values: ticks ? (u, at) => at.map((i) => ticks(i, data) ?? "") : TIMES },
+        { ...axis, size: 26, grid: { show: false }, values: ticks ? (u, at) => at.map((i) => ticks(i, data) ?? "") : TIMES },
         { ...axis, size: 52, values: (u, at) => at.map(unit) },
       ],
       series: [
@@ -68,8 +70,11 @@ export function chart(title, series, { time = true, unit = (value) => String(val
   return figure;
 }
 
-const TIMES = (u, at) =>
-  at.map((second) => new Date(second * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false }));
+const TIMES = (u, at, axis, space, step) =>
+  at.map((second) => {
+    const parts = { hour: "2-digit", minute: "2-digit", ...(step < 60 ? { second: "2-digit" } : {}), hourCycle: "h23" };
+    return new Date(second * 1000).toLocaleTimeString([], parts);
+  });
 
 // Two lines of small numbers.
 export function sparkline(finished, failed) {

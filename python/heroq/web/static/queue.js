@@ -171,9 +171,11 @@ export function queue(page, type, parameters) {
     strip.show(stats);
     for (const [name, { number }] of tabs) setText(number, name in stats ? count(stats[name]) : "");
     setText(pause, paused ? "Resume" : "Pause");
-    const finished = found.rows.map((one) => one.finished);
-    const failed = found.rows.map((one) => one.failed);
-    ended.show([found.rows.map((one) => one.time / 1000), finished.map((value, i) => value + failed[i]), failed],
+    const known = new Map(found.rows.map((one) => [one.time / 60000, one]));
+    const minutes = Array.from({ length: 60 }, (_, i) => Math.floor(found.now / 60000) - 59 + i);
+    const finished = minutes.map((minute) => known.get(minute)?.finished || 0);
+    const failed = minutes.map((minute) => known.get(minute)?.failed || 0);
+    ended.show([minutes.map((minute) => minute * 60), finished.map((value, i) => value + failed[i]), failed],
       `${found.finished} finished, ${found.failed} failed, ${found.retried} tried again, ${found.lost} lost`);
     waits.show(found.wait);
     runs.show(found.run);
