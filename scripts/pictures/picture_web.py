@@ -1,4 +1,4 @@
-"""docs/_static/web.png and web-job.png: the dashboard in headless Chromium, which scripts/setup.sh web installs."""
+"""docs/_static/web.png and web-queue.png: the dashboard in headless Chromium, which scripts/setup.sh web installs."""
 
 from __future__ import annotations
 
