@@ -61,7 +61,7 @@ class Dashboard:
         return self.ask("POST", path, body, Authorization=f"Bearer {TOKEN}", **headers)
 
     def stop(self) -> None:
-        site = getattr(self.app.state, "site", None)
+        site = getattr(self.app.state, "site", None)  # another app may have it inside
         if site is not None:
             site.end()
         self.server.should_exit = True
