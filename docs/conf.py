@@ -25,7 +25,7 @@ source_suffix = {".md": "markdown"}
 nitpicky = True
 nitpick_ignore_regex = [
     # Python's own, which has its own documentation, and what signatures name that is not public
-    ("py:.*", r"(_?asyncio|collections\.abc|datetime|typing)\..*"),
+    ("py:.*", r"(_?asyncio|collections\.abc|contextlib|datetime|typing)\..*"),
     ("py:class", r"heroq\.(?!aio\.\w+$|testing|keys|codec|options)(aio\.)?[a-z]\w*\.\w+"),
     ("py:class", r"(options\.)?[A-Z]\w*"),
 ]

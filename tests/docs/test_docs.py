@@ -92,7 +92,7 @@ def matches(printed: str, said: str) -> bool:
 
 def only_looks(command: str) -> bool:
     words = command.split()
-    return words[:2] in (["heroq", "ls"], ["heroq", "show"], ["heroq", "queues"]) or (
+    return words[:2] in (["heroq", "ls"], ["heroq", "show"], ["heroq", "queues"], ["heroq", "metrics"]) or (
         words[0] == "redis-cli" and words[1] in ("HGET", "HGETALL", "LLEN", "LRANGE", "KEYS")
     )
 

@@ -336,9 +336,11 @@ def test_the_same_job_again_keeps_its_context(sup: heroq.Supervisor, traced: Tra
     assert links(second) == [ids(first)]
 
 
-def test_jobs_taken_by_hand(server: Server, sup: heroq.Supervisor, traced: Traced) -> None:
-    job = sup.submit("x", script_type="osis", delay=1)
-    with heroq.Actor(server.url, types="osis", grace=0) as actor:
+@pytest.mark.parametrize("delivery", ["reliable", "canonical"])
+def test_jobs_taken_by_hand(server: Server, sup: heroq.Supervisor, traced: Traced, delivery: str) -> None:
+    delay = 1 if delivery == "reliable" else 0
+    job = sup.submit("x", script_type="osis", delay=delay)
+    with heroq.Actor(server.url, types="osis", grace=0, delivery=delivery) as actor:
         taken = actor.take(timeout=20)
         assert taken is not None
         with heroq.tracing.running(taken):
@@ -348,7 +350,7 @@ def test_jobs_taken_by_hand(server: Server, sup: heroq.Supervisor, traced: Trace
     assert ids(run) == ids(inside) and parent(run) == ids(send)
     [wait] = traced.here("wait osis")
     assert parent(wait) == ids(send) and wait.start_time and wait.end_time and send.start_time
-    assert wait.start_time >= send.start_time + 990_000_000, "it waits from when it is due"
+    assert wait.start_time >= send.start_time + (delay - 0.01) * 1e9, "it waits from when it is due"
     assert sup.await_result(job, timeout=30) == b"done"
 
 
