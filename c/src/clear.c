@@ -17,10 +17,13 @@ typedef struct leaver {
   hq_slice reply_to;
 } leaver;
 
-static void job_key(hq_buf *out, hq_slice id) {
-  out->n = 0;
-  hq_key_job(out, id);
-  hq_buf_cstr(out);
+/* Without memory for it the whole batch fails: an id without its key would count as one without a hash. */
+static const char *job_key(hq_batch *b, hq_buf *key, hq_slice id) {
+  key->n = 0;
+  hq_key_job(key, id);
+  const char *text = hq_buf_cstr(key);
+  if (key->failed) b->failed = true;
+  return text;
 }
 
 static heroq_status run(hq_clearing *c, hq_batch *b, heroq_error *err) {
@@ -30,8 +33,7 @@ static heroq_status run(hq_clearing *c, hq_batch *b, heroq_error *err) {
 static void put_cancels(hq_batch *b, const leaver *l, uint32_t n) {
   hq_buf key = {0};
   for (uint32_t i = 0; i < n; i++) {
-    job_key(&key, l[i].held.id);
-    hq_put_cancel(b, key.p);
+    hq_put_cancel(b, job_key(b, &key, l[i].held.id));
   }
   hq_buf_free(&key);
 }
@@ -60,14 +62,14 @@ static heroq_status put_ends(hq_clearing *c, hq_batch *b, const leaver *l, uint3
   hq_buf key = {0};
   heroq_status status = HEROQ_OK;
   for (uint32_t i = 0; i < n && !status; i++) {
-    job_key(&key, l[i].held.id);
+    const char *job = job_key(b, &key, l[i].held.id);
     if (was_begun_here(c, &l[i])) {
-      hq_run one = {.job_key = key.p, .token = l[i].held.token, .queue = c->queue.key[HQ_Q], .over = hq_slice_of("")};
+      hq_run one = {.job_key = job, .token = l[i].held.token, .queue = c->queue.key[HQ_Q], .over = hq_slice_of("")};
       hq_put_claim(b, &one, 1);
     } else if (l[i].cancel.verdict == ASKED_TO_STOP) {
       status = hq_stop_put(b, l[i].held.id, &l[i].cancel, err);
     } else if (l[i].cancel.verdict == FOREIGN) {
-      hq_put_result(b, key.p, true, hq_slice_of("cancelled"));
+      hq_put_result(b, job, true, hq_slice_of("cancelled"));
     }
   }
   hq_buf_free(&key);

@@ -20,6 +20,12 @@ bool hq_listing_id_fits(const hq_listing *l, hq_slice id) {
   return id.n >= prefix && !memcmp(id.p, l->id_prefix, prefix) && (!text || memmem(id.p, id.n, l->text, text));
 }
 
+heroq_status hq_listing_take_cursor(hq_listing *l, hq_buf *text, heroq_error *err) {
+  heroq_status status = text->failed ? hq_fail_nomem(err) : hq_listing_set_cursor(l, (hq_slice){text->p, text->n}, err);
+  hq_buf_free(text);
+  return status;
+}
+
 heroq_status hq_listing_set_cursor(hq_listing *l, hq_slice cursor, heroq_error *err) {
   if (!cursor.n || cursor.n >= sizeof l->cursor)
     return hq_fail(err, HEROQ_E_PROTOCOL, "a cursor that heroq does not understand");
@@ -88,6 +94,7 @@ static heroq_status add_rows(hq_listing *l, const found_job *j, uint32_t n, hq_b
     hq_key_job(&key, j[i].id);
     hq_batch_words(b, "HSTRLEN", hq_buf_cstr(&key), "script", NULL);
     hq_batch_words(b, "HSTRLEN", hq_buf_cstr(&key), "output", NULL);
+    if (key.failed) b->failed = true;
     hq_buf_free(&key);
   }
   heroq_status status = b->count ? hq_client_exchange(l->client, b, HQ_NEVER, l->call, err) : HEROQ_OK;
@@ -110,6 +117,7 @@ heroq_status hq_listing_read(hq_listing *l, const hq_slice *id, uint32_t n, hero
     hq_buf key = {0};
     hq_key_job(&key, id[i]);
     put_look(&b, hq_buf_cstr(&key));
+    if (key.failed) b.failed = true;
     hq_buf_free(&key);
   }
   heroq_status status = n ? hq_client_exchange(l->client, &b, HQ_NEVER, l->call, err) : HEROQ_OK;

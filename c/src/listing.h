@@ -32,6 +32,7 @@ bool hq_listing_id_fits(const hq_listing *l, hq_slice id);
 /* Reads the hashes of ids that fit, and adds the rows that do. */
 heroq_status hq_listing_read(hq_listing *l, const hq_slice *id, uint32_t n, heroq_error *err);
 heroq_status hq_listing_set_cursor(hq_listing *l, hq_slice cursor, heroq_error *err);
+heroq_status hq_listing_take_cursor(hq_listing *l, hq_buf *text, heroq_error *err); /* the same; frees the text */
 
 /* ---- listing_scan.c: the cursor is SCAN's own; behind "s", what the index has told is left out ---- */
 heroq_status hq_listing_scan(hq_listing *l, heroq_error *err);

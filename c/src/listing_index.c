@@ -45,6 +45,7 @@ static void put_bound(hq_batch *b, const char *mark, const char *text, const cha
   hq_buf_text(&bound, text);
   hq_buf_text(&bound, end);
   hq_batch_text_arg(b, hq_buf_cstr(&bound));
+  if (bound.failed) b->failed = true;
   hq_buf_free(&bound);
 }
 
@@ -65,9 +66,7 @@ static heroq_status next_by_name(hq_listing *l, hq_slice last, heroq_error *err)
   hq_buf cursor = {0};
   hq_buf_char(&cursor, 'p');
   hq_buf_add(&cursor, last.p, last.n);
-  heroq_status status = hq_listing_set_cursor(l, (hq_slice){cursor.p, cursor.n}, err);
-  hq_buf_free(&cursor);
-  return status;
+  return hq_listing_take_cursor(l, &cursor, err);
 }
 
 /* ---- by time ---- */
@@ -127,9 +126,7 @@ static heroq_status next_by_time(hq_listing *l, const hq_reply *r, uint32_t n, h
   hq_buf_int(&cursor, last);
   hq_buf_char(&cursor, '.');
   hq_buf_int(&cursor, same + (last == before ? skip : 0));
-  heroq_status status = hq_listing_set_cursor(l, (hq_slice){cursor.p, cursor.n}, err);
-  hq_buf_free(&cursor);
-  return status;
+  return hq_listing_take_cursor(l, &cursor, err);
 }
 
 /* ---- both ---- */

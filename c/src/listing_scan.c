@@ -48,9 +48,7 @@ static heroq_status go_on(hq_listing *l, hq_slice cursor, heroq_error *err) {
   hq_buf text = {0};
   hq_buf_char(&text, 's');
   hq_buf_add(&text, cursor.p, cursor.n);
-  heroq_status status = hq_listing_set_cursor(l, (hq_slice){text.p, text.n}, err);
-  hq_buf_free(&text);
-  return status;
+  return hq_listing_take_cursor(l, &text, err);
 }
 
 /* The ids in the keys; what is none, or does not fit, is left out. */

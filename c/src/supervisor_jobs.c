@@ -114,6 +114,7 @@ static heroq_status requeue_target(const hq_reply *r, const heroq_options *o, co
   }
   bool ok = hq_known_queue(queue, type, q);
   heroq_bytes_free(text);
+  if (!ok && hq_name_ok(type)) return hq_fail_nomem(err); /* a type alone would do */
   return ok ? HEROQ_OK
             : hq_fail(err, HEROQ_E_INVALID, "%s names no queue and no script_type: give the option type", key);
 }

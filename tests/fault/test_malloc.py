@@ -47,6 +47,7 @@ RUNS = [
     ("enqueue", 1, 1, 1),
     ("enqueue", 1, 1, 20),
     ("read", 1, 3, 1),
+    ("clear", 1, 3, 1),
     ("doctor", 1, 11, 1),
     ("actor", 1, 1, 1),
     ("actor", 1, 3, 4),

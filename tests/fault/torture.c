@@ -165,6 +165,27 @@ static void read_run(arming *arm) {
   heroq_client_free(client);
 }
 
+static void clear_run(arming *arm) {
+  heroq_client *client = open_client();
+  heroq_supervisor *s;
+  heroq_record *record;
+  heroq_job *job = new_job(), *delayed;
+  MUST(heroq_supervisor_open(client, NULL, &s, &err));
+  MUST(heroq_job_new("fault", "ok", 2, &delayed, &err));
+  MUST(heroq_job_set_option(delayed, "delay", "1s", &err));
+  MUST(heroq_supervisor_submit(s, job, NULL, &err));
+  MUST(heroq_supervisor_submit(s, delayed, NULL, &err));
+  arm();
+  (void)TRY(heroq_supervisor_retry_job(s, heroq_job_id(delayed), NULL, &err));
+  if (TRY(heroq_supervisor_clear(s, "hero:q:work:type:fault", NULL, NULL, &record, NULL, &err)))
+    heroq_record_free(record);
+  failmalloc_arm(0, 0);
+  heroq_job_free(delayed);
+  heroq_job_free(job);
+  heroq_supervisor_free(s);
+  heroq_client_free(client);
+}
+
 static void doctor_run(arming *arm) {
   heroq_client *client = open_client();
   heroq_record *record = NULL;
@@ -311,9 +332,9 @@ static void requests_run(arming *arm) {
 static const struct {
   const char *name;
   void (*run)(arming *arm);
-} scenarios[] = {{"client", client_run}, {"parse", parse_run},   {"enqueue", enqueue_run},
-                 {"read", read_run},     {"doctor", doctor_run}, {"actor", actor_run},
-                 {"close", close_run},   {"await", await_run},   {"requests", requests_run}};
+} scenarios[] = {{"client", client_run}, {"parse", parse_run},      {"enqueue", enqueue_run}, {"read", read_run},
+                 {"doctor", doctor_run}, {"actor", actor_run},      {"clear", clear_run},     {"close", close_run},
+                 {"await", await_run},   {"requests", requests_run}};
 
 /* ---- one allocation after the other ---- */
 
