@@ -5,6 +5,7 @@
  *   steps URL durable-actor         the same with durability=wait
  *   steps URL closing               an actor that takes one job, or none within 300 ms, and closes with it
  *   steps URL leaving ID            the operation waiter, then the client is closed; the process stays
+ *   steps URL doctor                looks at everything and mends what it can
  *   steps URL OPERATION ID SCRIPT   one call on a job of that id; prints "ok", or "error TEXT"
  *
  * OPERATION: submit, intents, durable and indexed (submit with them), indexed-bulk, delayed (by 50 ms), urgent, bulk (submit_many of one), create,
@@ -199,6 +200,15 @@ static void call(heroq_client *client, const char *operation, const char *id, co
   printf("ok\n");
 }
 
+static void mend(heroq_client *client) {
+  static const char *const fix[] = {"fix", "yes", NULL};
+  heroq_record *report;
+  heroq_options *o = options_of(fix);
+  check(heroq_doctor_run(client, o, &report, NULL, &err));
+  heroq_record_free(report);
+  heroq_options_free(o);
+}
+
 int main(int argc, char **argv) {
   static const char *const plain[] = {"log", "off", NULL}, *const noted[] = {"log", "off", "intents", "yes", NULL};
   static const char *const indexed[] = {"log", "off", "index", "yes", NULL};
@@ -215,6 +225,8 @@ int main(int argc, char **argv) {
     act(client, "reliable", !strcmp(operation, "closing"));
   else if (!strcmp(operation, "canonical"))
     act(client, "canonical", false);
+  else if (!strcmp(operation, "doctor"))
+    mend(client);
   else if (!strcmp(operation, "leaving")) {
     await_by_waiter(client, argc > 3 ? argv[3] : "");
     heroq_client_close(client); /* its thread deletes the list */

@@ -153,7 +153,7 @@ def test_it_has_the_licences_of_what_is_built_in(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         files = {name.rpartition("/")[2]: name for name in archive.namelist() if "/licenses/" in name}
         text = {short: archive.read(name).decode() for short, name in files.items()}
-    assert text.keys() == {"LICENSE", "hiredis.txt", "cJSON.txt", "OpenSSL.txt"}
+    assert text.keys() == {"LICENSE", "hiredis.txt", "cJSON.txt", "OpenSSL.txt", "uPlot.txt"}
     assert (VENDOR / "hiredis/COPYING").read_text() in text["hiredis.txt"]
     start = (VENDOR / "cjson/cJSON.c").read_text().partition("*/")[0]
     assert "Apache License\n                           Version 2.0" in text["OpenSSL.txt"]
