@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -141,8 +142,8 @@ def test_listings_tell_of_the_last_minutes(server: Server, queue: heroq.Queue, c
     assert 20 <= row["finished_per_minute"] <= 25 and 2 <= row["failed_per_minute"] <= 2.5
     assert 0.9 <= row["wait_p95"] <= 1.024 and 5 <= row["run_p95"] <= 6.2
     assert queue.stats()["wait_p95"] == row["wait_p95"]
-    line = cli("queues").stdout.decode().split("\t")
-    assert line[0] == "osis" and 20 <= float(line[9]) <= 25 and 5 <= float(line[12]) <= 6.2
+    (said,) = json.loads(cli("queues", "--json").stdout)
+    assert said["name"] == "osis" and 20 <= said["finished_per_minute"] <= 25 and 5 <= said["run_p95"] <= 6.2
 
 
 def test_a_sample_of_the_finished_and_all_of_the_failed(
