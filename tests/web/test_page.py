@@ -252,6 +252,7 @@ def test_many_jobs_by_keys_and_what_is_destructive_asks(
     ids = sup.submit_many(["1", "2", "3"], "osis")
     page = open_page(f"{dashboard.url}#token={TOKEN}")
     expect(page.get_by_role("button", name="New job")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(1)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.locator("tbody tr")).to_have_count(3)
@@ -335,8 +336,7 @@ def test_narrow_has_no_sideways_scroll_and_dark_is_dark(
     job_id = "a-rather-long-name-without-any-place-to-break-" + "x" * 60
     sup.submit("long " * 100 + "y" * 300, "osis", id=job_id, headers={"h" * 100: "v" * 300})
     sup.submit("x", "a-script-type-with-quite-a-long-name-that-goes-on-and-on-and-on")
-    page = open_page(dashboard.url, width=360, height=740, dark=dark)
-    page.goto(dashboard.url + view.format(id=job_id))
+    page = open_page(dashboard.url + view.format(id=job_id), width=360, height=740, dark=dark)
     page.locator({"": "tbody tr", "#/jobs": "tbody tr"}.get(view, "h1")).first.wait_for()
     page.wait_for_function("document.querySelector('#live').dataset.state === 'ok'")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
