@@ -93,7 +93,7 @@ def test_43_clock_client(server: Server, clock: Clock, tmp_path: Path, shift: in
             seen, delayed, waited = (int(line) for line in done.stdout.split())
             assert abs(seen - time.time() - shift) < 60, "the clock was not wrong"
             assert 1000 <= delayed < 6000
-            assert 1000 <= waited - delayed < 3000
+            assert 990 <= waited - delayed < 3000  # two differences of rounded times
             wait_until_idle(server)
         assert field(server, "a", "hq_attempt") == b"1"
         assert "start a 2" not in ledger.read_text()

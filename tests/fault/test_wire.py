@@ -124,9 +124,9 @@ def test_47_one_byte(server: Server, proxy: FaultProxy, actor: Actor, command: s
 @pytest.mark.parametrize("side", ["request", "answer"])
 @pytest.mark.parametrize("command", ["HELLO", "take", "claim", "finish_reply"])
 def test_47_drip(server: Server, proxy: FaultProxy, actor: Actor, command: str, side: str) -> None:
+    proxy.arm(word_of(command), "drip", side=side)
     if command == "HELLO":
         server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    proxy.arm(word_of(command), "drip", side=side)
     works(server, "a")
     assert proxy.fired.wait(5)
     works(server, "b")
