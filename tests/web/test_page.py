@@ -338,7 +338,7 @@ def test_narrow_has_no_sideways_scroll_and_dark_is_dark(
     sup.submit("x", "a-script-type-with-quite-a-long-name-that-goes-on-and-on-and-on")
     page = open_page(dashboard.url + view.format(id=job_id), width=360, height=740, dark=dark)
     page.locator({"": "tbody tr", "#/jobs": "tbody tr"}.get(view, "h1")).first.wait_for()
-    page.wait_for_function("document.querySelector('#live').dataset.state === 'ok'")
+    expect(page.locator("#live")).to_have_attribute("data-state", "ok")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     back = page.evaluate("getComputedStyle(document.body).backgroundColor")
     light = sum(int(part) for part in re.findall(r"\d+", back)[:3]) > 380
@@ -351,7 +351,7 @@ def test_every_control_has_a_name(dashboard: Dashboard, sup: heroq.Supervisor, o
     expect(page.get_by_role("button", name="New job")).to_be_visible()
     for view in ("#/", "#/queue/osis", f"#/job/{job.id}", "#/jobs"):
         page.goto(dashboard.url + view)
-        page.wait_for_function("document.querySelector('#live').dataset.state === 'ok'")
+        expect(page.locator("#live")).to_have_attribute("data-state", "ok")
         nameless = page.evaluate(
             """() => [...document.querySelectorAll('a, button, input, select, textarea, [role=img], [role=tab], table')]
                 .filter((one) => one.checkVisibility() && !(one.textContent.trim() && one.tagName !== 'TABLE')
