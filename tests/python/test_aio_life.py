@@ -37,7 +37,7 @@ with asyncio.Runner(loop_factory={loop}.new_event_loop) as runner:
     runner.run(main())
 """
 #: seconds from the signal to the end of the process: 0.3, and what a busy machine makes of the interpreter's end
-LIMIT = 1.0
+LIMIT = 2.0
 RUN = HANDLERS + "heroq.aio.run(osis, loop_factory={loop}.new_event_loop, **{options})\nprint('ended', flush=True)\n"
 
 Seen = Callable[[Server], object]
