@@ -6,7 +6,7 @@
 #define ALONE_MS 1000 /* after a call for several failed as a whole */
 #define FADES 64      /* in so many claims a large script is forgotten */
 
-static bool alone(const heroq_actor *a) { return a->config.canonical || a->sent_at < a->alone_until; }
+static bool alone(const heroq_actor *a) { return a->sent_at < a->alone_until; }
 
 /* A script's size is known when it is there: the largest of late foretells it. */
 static size_t weight(const heroq_actor *a, const hq_held *h) {
@@ -35,8 +35,13 @@ bool hq_runs_put(heroq_actor *a, hq_list *todo) {
   for (hq_held *h; n < most && (h = todo->first) && h->stage == stage && answers(a, h) == reply; n++) {
     bytes += weight(a, h);
     if ((n && bytes > TOGETHER_BYTES) || !hq_engine_list(a, h)) break;
-    run[n] = (hq_run){h->job_key, h->token, h->source->keys.key[HQ_Q], h->over, h->payload, h->id, HQ_SLICE_NONE};
-    if (reply) run[n].reply_to = h->asks;
+    run[n] = (hq_run){.job_key = h->job_key,
+                      .token = h->token,
+                      .queue = h->source->keys.key[HQ_Q],
+                      .over = h->over,
+                      .output = h->payload,
+                      .id = h->id,
+                      .reply_to = reply ? h->asks : HQ_SLICE_NONE};
     hq_list_pop(todo);
   }
   hq_item *item = n ? hq_engine_item(a, HQ_OP_RUNS, NULL, NULL) : NULL;
