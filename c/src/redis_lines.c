@@ -133,7 +133,7 @@ static void ask_all(lines *l, const char *job, const char *id, const hq_reply *f
   hq_qkeys q;
   hq_key_reply_of(&key, hq_slice_of(id));
   ask_about_hash(l, job);
-  if (hq_known_queue(hq_reply_str(hq_reply_at(fields, 3)), type, &q)) {
+  if (hq_known_queue(hq_reply_str(hq_reply_at(fields, 3)), type, &q) == HEROQ_OK) {
     ask_about_queue(l, &q, id);
     hq_qkeys_free(&q);
   }

@@ -4,16 +4,18 @@
 #include "errors.h"
 #include "keys_private.h"
 
-bool hq_known_queue(hq_slice queue, hq_slice script_type, hq_qkeys *q) {
+heroq_status hq_known_queue(hq_slice queue, hq_slice script_type, hq_qkeys *q) {
   hq_buf key = {0};
   hq_slice part;
   if (queue.n && hq_key_queue_parts(queue, &part, &part, &part))
     hq_buf_add(&key, queue.p, queue.n);
   else if (hq_name_ok(script_type))
     hq_key_queue(&key, script_type.p, NULL, NULL);
-  bool ok = key.n && hq_qkeys_init(q, hq_buf_cstr(&key));
+  else
+    return HEROQ_E_STATE;
+  bool ok = !key.failed && hq_qkeys_init(q, hq_buf_cstr(&key));
   hq_buf_free(&key);
-  return ok;
+  return ok ? HEROQ_OK : HEROQ_E_NOMEM;
 }
 
 enum { UNKNOWN, ENDED_NOW, ASKED_TO_STOP, HAD_ENDED, FOREIGN };
@@ -34,15 +36,16 @@ heroq_status hq_stop_read(const hq_reply *r, const char *job_key, hq_cancel *c, 
 static void put_ended(hq_batch *b, hq_slice id, const hq_cancel *c) {
   hq_qkeys q;
   if (c->reply_to.n) hq_put_reply(b, c->reply_to, id, hq_slice_of("cancelled"));
-  if (!hq_known_queue(c->queue, c->script_type, &q)) return;
+  if (hq_known_queue(c->queue, c->script_type, &q)) return;
   hq_put_due_now(b, &q, id);
   hq_qkeys_free(&q);
 }
 
 static heroq_status put_holder(hq_batch *b, hq_slice id, const hq_cancel *c, heroq_error *err) {
   hq_qkeys q;
-  if (!hq_known_queue(c->queue, c->script_type, &q))
-    return hq_fail(err, HEROQ_E_STATE, "job %.*s does not say in which queue it runs", (int)id.n, id.p);
+  heroq_status status = hq_known_queue(c->queue, c->script_type, &q);
+  if (status == HEROQ_E_NOMEM) return hq_fail_nomem(err);
+  if (status) return hq_fail(err, HEROQ_E_STATE, "job %.*s does not say in which queue it runs", (int)id.n, id.p);
   hq_put_stop(b, &q, id);
   hq_qkeys_free(&q);
   return HEROQ_OK;

@@ -3,8 +3,9 @@
 #define HQ_STOP_H
 #include "delivery.h"
 
-/* The queue that a job's hash names, else the one of its type; false: neither is known. *q is to be freed. */
-bool hq_known_queue(hq_slice queue, hq_slice script_type, hq_qkeys *q);
+/* The queue that a job's hash names, else the one of its type; HEROQ_E_STATE: neither is known; HEROQ_E_NOMEM. *q is to
+ * be freed when it answers HEROQ_OK. The text of the error is the caller's. */
+heroq_status hq_known_queue(hq_slice queue, hq_slice script_type, hq_qkeys *q);
 
 /* *outcome: "cancelled", "stopping", "ended" or "asked". The slices of *c live as long as the answer. */
 heroq_status hq_stop_read(const hq_reply *r, const char *job_key, hq_cancel *c, const char **outcome, heroq_error *err);

@@ -56,8 +56,7 @@ static heroq_status out_of_dead(heroq_supervisor *self, hq_slice id, const hq_re
                                 heroq_error *err) {
   hq_batch b;
   hq_qkeys q;
-  if (!hq_known_queue(hq_reply_str(hq_reply_at(deleted, 1)), hq_reply_str(hq_reply_at(deleted, 2)), &q))
-    return HEROQ_OK;
+  if (hq_known_queue(hq_reply_str(hq_reply_at(deleted, 1)), hq_reply_str(hq_reply_at(deleted, 2)), &q)) return HEROQ_OK;
   hq_batch_init(&b);
   hq_batch_words(&b, "HDEL", q.key[HQ_Q_REASONS].p, id.p, NULL);
   hq_batch_words(&b, "ZREM", q.key[HQ_Q_DEAD].p, id.p, NULL);
@@ -112,11 +111,12 @@ static heroq_status requeue_target(const hq_reply *r, const heroq_options *o, co
     if (status) return status;
     queue = (hq_slice){heroq_bytes_data(text), heroq_bytes_size(text)};
   }
-  bool ok = hq_known_queue(queue, type, q);
+  heroq_status status = hq_known_queue(queue, type, q);
   heroq_bytes_free(text);
-  if (!ok && hq_name_ok(type)) return hq_fail_nomem(err); /* a type alone would do */
-  return ok ? HEROQ_OK
-            : hq_fail(err, HEROQ_E_INVALID, "%s names no queue and no script_type: give the option type", key);
+  if (status == HEROQ_E_NOMEM) return hq_fail_nomem(err);
+  return status == HEROQ_OK
+             ? HEROQ_OK
+             : hq_fail(err, HEROQ_E_INVALID, "%s names no queue and no script_type: give the option type", key);
 }
 
 /* The hash stands at dispatched. What was said to or by the earlier run must go before the id can run again: its reply,

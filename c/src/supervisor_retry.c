@@ -22,10 +22,13 @@ static heroq_status find_delayed(heroq_supervisor *self, hq_slice id, const char
     status = hq_fail(err, HEROQ_E_NOT_FOUND, "%s is not there", key);
   if (status == HEROQ_OK && hq_state_terminal(hq_state_parse(state)))
     status = hq_fail(err, HEROQ_E_STATE, "%s has ended (%.*s): requeue it to run it again", key, (int)state.n, state.p);
-  hq_slice type = hq_reply_str(hq_reply_at(r, 2));
-  if (status == HEROQ_OK && !hq_known_queue(hq_reply_str(hq_reply_at(r, 3)), type, q))
-    status = hq_name_ok(type) ? hq_fail_nomem(err) /* a type alone would do */
-                              : hq_fail(err, HEROQ_E_STATE, "%s names no queue and no script_type", key);
+  if (status == HEROQ_OK) {
+    status = hq_known_queue(hq_reply_str(hq_reply_at(r, 3)), hq_reply_str(hq_reply_at(r, 2)), q);
+    if (status == HEROQ_E_NOMEM)
+      hq_fail_nomem(err);
+    else if (status)
+      hq_fail(err, status, "%s names no queue and no script_type", key);
+  }
   if (status == HEROQ_OK) {
     hq_batch_reset(&b);
     hq_batch_words(&b, "ZSCORE", q->key[HQ_Q_DELAYED].p, id.p, NULL);
